@@ -1,0 +1,7 @@
+# Warnings for our own code only; errors in our presets only, never in a user's build.
+add_library(skyloom_warnings INTERFACE)
+target_compile_options(skyloom_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  $<$<BOOL:${SKYLOOM_WERROR}>:-Werror>)

@@ -1,0 +1,41 @@
+#include "base/error.hpp"
+
+#include <netdb.h>
+#include <string.h>  // strerror_r: the C header, because <cstring> does not promise it
+
+namespace skyloom::base {
+namespace {
+
+const char* own_text(Errc code) noexcept {
+  switch (code) {
+    case Errc::kConnectTimeout: return "connect timeout";
+    case Errc::kIdleTimeout: return "idle timeout";
+    case Errc::kWriteTimeout: return "write timeout";
+    case Errc::kDnsTimeout: return "dns timeout";
+    case Errc::kDnsQueueFull: return "dns queue full";
+    case Errc::kSocketLimit: return "reach skynet socket number limit";
+    case Errc::kWriteBufferLimit: return "write buffer limit";
+    case Errc::kFrameTooLarge: return "frame too large";
+    case Errc::kBadAddress: return "bad address";
+    case Errc::kInvalidSocket: return "invalid socket";
+    case Errc::kSocketClosed: return "socket closed";
+    case Errc::kNoAddress: return "no address for this name";
+  }
+  return "unknown error";
+}
+
+}  // namespace
+
+std::string Error::message() const {
+  switch (domain_) {
+    case Domain::kErrno: {
+      char text[128];
+      return ::strerror_r(code_, text, sizeof text);  // the GNU form: any thread
+    }
+    case Domain::kResolver: return ::gai_strerror(code_);
+    case Domain::kSkyloom: return own_text(static_cast<Errc>(code_));
+  }
+  return "unknown error";
+}
+
+}  // namespace skyloom::base

@@ -1,0 +1,85 @@
+// The kernel calls that the network engine makes, behind an interface, so that the same engine runs on
+// the real kernel, on one that fails on purpose and on a simulated network (testing/). Nothing here
+// decides anything: one call, its errno, no repetition. Any thread.
+// Descriptors are non-blocking and close-on-exec from their creation on.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/result.hpp"
+#include "os/socket_address.hpp"
+
+namespace skyloom::os {
+
+enum class SocketType : uint8_t { kStream, kDatagram };
+
+enum class SocketOption : uint8_t {
+  kReuseAddress,
+  kKeepAlive,
+  kNoDelay,
+  kSendBuffer,     // bytes
+  kReceiveBuffer,  // bytes
+  kV6Only,
+};
+
+struct Accepted {
+  int fd;
+  SocketAddress peer;
+};
+
+struct Datagram {
+  size_t size;  // bytes put into the buffer
+  SocketAddress from;
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // `family`: AF_INET or AF_INET6.
+  virtual base::Result<int> open_socket(int family, SocketType type) noexcept = 0;
+  virtual base::Status bind(int fd, const SocketAddress& address) noexcept = 0;
+  virtual base::Status listen(int fd, int backlog) noexcept = 0;
+  virtual base::Result<Accepted> accept(int fd) noexcept = 0;
+  // EINPROGRESS is an error like any other: the caller waits for writability.
+  virtual base::Status connect(int fd, const SocketAddress& address) noexcept = 0;
+  virtual base::Status set_option(int fd, SocketOption option, int value) noexcept = 0;
+  // The pending error of a socket, taken from it (SO_ERROR); success when there is none.
+  virtual base::Status take_error(int fd) noexcept = 0;
+  virtual base::Result<SocketAddress> local_address(int fd) noexcept = 0;
+  virtual base::Result<SocketAddress> peer_address(int fd) noexcept = 0;
+
+  // Streams, foreign descriptors included. 0 from recv() is the end of the stream. A peer that is
+  // gone is EPIPE, never a signal (for foreign descriptors: provided that SIGPIPE is ignored).
+  virtual base::Result<size_t> recv(int fd, std::span<char> into) noexcept = 0;
+  virtual base::Result<size_t> send(int fd, std::span<const iovec> parts) noexcept = 0;
+  virtual base::Result<size_t> read_foreign(int fd, std::span<char> into) noexcept = 0;
+  virtual base::Result<size_t> write_foreign(int fd, std::span<const iovec> parts) noexcept = 0;
+  virtual base::Status shutdown_write(int fd) noexcept = 0;
+  // Bytes of a TCP socket that the peer has not acknowledged yet.
+  virtual base::Result<size_t> unsent_bytes(int fd) noexcept = 0;
+
+  // `to` null: the default destination of a connected socket.
+  virtual base::Result<size_t> send_to(int fd, std::span<const iovec> parts,
+                                       const SocketAddress* to) noexcept = 0;
+  virtual base::Result<Datagram> recv_from(int fd, std::span<char> into) noexcept = 0;
+
+  // For descriptors that somebody else opened. EBADF and the like tell that it cannot be used.
+  virtual base::Status set_nonblocking(int fd) noexcept = 0;
+  // A descriptor that only holds a place in the table, for accept() without descriptors.
+  virtual base::Result<int> open_reserve() noexcept = 0;
+  virtual void close(int fd) noexcept = 0;
+};
+
+// The errors that mean "nothing now, ask again": EAGAIN, EWOULDBLOCK, EINTR.
+bool is_transient(const base::Error& error) noexcept;
+// No descriptor left: EMFILE, ENFILE.
+bool is_out_of_descriptors(const base::Error& error) noexcept;
+// A connect that goes on in the background: EINPROGRESS, EINTR.
+bool is_in_progress(const base::Error& error) noexcept;
+
+}  // namespace skyloom::os

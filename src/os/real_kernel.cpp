@@ -1,0 +1,184 @@
+#include "os/real_kernel.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/unique_fd.hpp"
+
+namespace skyloom::os {
+namespace {
+
+using base::Error;
+using base::Result;
+using base::Status;
+
+Status status_of(int result) noexcept {
+  if (result < 0) return Error::from_errno(errno);
+  return {};
+}
+
+Result<size_t> size_of(ssize_t result) noexcept {
+  if (result < 0) return Error::from_errno(errno);
+  return static_cast<size_t>(result);
+}
+
+Result<int> fd_of(int result) noexcept {
+  if (result < 0) return Error::from_errno(errno);
+  return result;
+}
+
+template <class Query>
+Result<SocketAddress> address_of(Query query, int fd) noexcept {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (query(fd, reinterpret_cast<sockaddr*>(&storage), &size) < 0) return Error::from_errno(errno);
+  const auto address = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
+  if (!address) return Error::from_errno(EAFNOSUPPORT);
+  return *address;
+}
+
+msghdr message_of(std::span<const iovec> parts) noexcept {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());  // sendmsg() does not write to it
+  message.msg_iovlen = parts.size();
+  return message;
+}
+
+}  // namespace
+
+bool is_transient(const Error& error) noexcept {
+  const int code = error.sys_errno();
+  return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
+}
+
+bool is_out_of_descriptors(const Error& error) noexcept {
+  return error.sys_errno() == EMFILE || error.sys_errno() == ENFILE;
+}
+
+bool is_in_progress(const Error& error) noexcept {
+  return error.sys_errno() == EINPROGRESS || error.sys_errno() == EINTR;
+}
+
+void close_fd(int fd) noexcept { ::close(fd); }
+
+Result<int> RealKernel::open_socket(int family, SocketType type) noexcept {
+  const int kind = type == SocketType::kStream ? SOCK_STREAM : SOCK_DGRAM;
+  return fd_of(::socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+Status RealKernel::bind(int fd, const SocketAddress& address) noexcept {
+  return status_of(::bind(fd, address.data(), address.size()));
+}
+
+Status RealKernel::listen(int fd, int backlog) noexcept { return status_of(::listen(fd, backlog)); }
+
+Result<Accepted> RealKernel::accept(int fd) noexcept {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  const int accepted = ::accept4(fd, reinterpret_cast<sockaddr*>(&storage), &size,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (accepted < 0) return Error::from_errno(errno);
+  const auto peer = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
+  return Accepted{accepted, peer.value_or(SocketAddress())};
+}
+
+Status RealKernel::connect(int fd, const SocketAddress& address) noexcept {
+  return status_of(::connect(fd, address.data(), address.size()));
+}
+
+Status RealKernel::set_option(int fd, SocketOption option, int value) noexcept {
+  int level = SOL_SOCKET;
+  int name = 0;
+  switch (option) {
+    case SocketOption::kReuseAddress: name = SO_REUSEADDR; break;
+    case SocketOption::kKeepAlive: name = SO_KEEPALIVE; break;
+    case SocketOption::kSendBuffer: name = SO_SNDBUF; break;
+    case SocketOption::kReceiveBuffer: name = SO_RCVBUF; break;
+    case SocketOption::kNoDelay: level = IPPROTO_TCP, name = TCP_NODELAY; break;
+    case SocketOption::kV6Only: level = IPPROTO_IPV6, name = IPV6_V6ONLY; break;
+  }
+  return status_of(::setsockopt(fd, level, name, &value, sizeof value));
+}
+
+Status RealKernel::take_error(int fd) noexcept {
+  int pending = 0;
+  socklen_t size = sizeof pending;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &size) < 0) return Error::from_errno(errno);
+  if (pending != 0) return Error::from_errno(pending);
+  return {};
+}
+
+Result<SocketAddress> RealKernel::local_address(int fd) noexcept {
+  return address_of(::getsockname, fd);
+}
+
+Result<SocketAddress> RealKernel::peer_address(int fd) noexcept {
+  return address_of(::getpeername, fd);
+}
+
+Result<size_t> RealKernel::recv(int fd, std::span<char> into) noexcept {
+  return size_of(::recv(fd, into.data(), into.size(), 0));
+}
+
+Result<size_t> RealKernel::send(int fd, std::span<const iovec> parts) noexcept {
+  if (parts.size() == 1) {
+    return size_of(::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL));
+  }
+  const msghdr message = message_of(parts);
+  return size_of(::sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+Result<size_t> RealKernel::read_foreign(int fd, std::span<char> into) noexcept {
+  return size_of(::read(fd, into.data(), into.size()));
+}
+
+Result<size_t> RealKernel::write_foreign(int fd, std::span<const iovec> parts) noexcept {
+  return size_of(::writev(fd, parts.data(), static_cast<int>(parts.size())));
+}
+
+Status RealKernel::shutdown_write(int fd) noexcept { return status_of(::shutdown(fd, SHUT_WR)); }
+
+Result<size_t> RealKernel::unsent_bytes(int fd) noexcept {
+  int unsent = 0;
+  if (::ioctl(fd, SIOCOUTQ, &unsent) < 0) return Error::from_errno(errno);
+  return static_cast<size_t>(unsent);
+}
+
+Result<size_t> RealKernel::send_to(int fd, std::span<const iovec> parts,
+                                   const SocketAddress* to) noexcept {
+  msghdr message = message_of(parts);
+  if (to != nullptr) {
+    message.msg_name = const_cast<sockaddr*>(to->data());  // sendmsg() does not write to it
+    message.msg_namelen = to->size();
+  }
+  return size_of(::sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+Result<Datagram> RealKernel::recv_from(int fd, std::span<char> into) noexcept {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  const ssize_t received = ::recvfrom(fd, into.data(), into.size(), 0,
+                                      reinterpret_cast<sockaddr*>(&storage), &size);
+  if (received < 0) return Error::from_errno(errno);
+  const auto from = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
+  return Datagram{static_cast<size_t>(received), from.value_or(SocketAddress())};
+}
+
+Status RealKernel::set_nonblocking(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL, 0);
+  if (flags < 0) return Error::from_errno(errno);
+  return status_of(::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+Result<int> RealKernel::open_reserve() noexcept {
+  return fd_of(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+void RealKernel::close(int fd) noexcept { close_fd(fd); }
+
+}  // namespace skyloom::os
