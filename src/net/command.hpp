@@ -1,0 +1,44 @@
+// What other threads ask of a shard. Commands of one caller are done in order.
+#pragma once
+
+#include <optional>
+
+#include "base/mpsc_queue.hpp"
+#include "codec/framing.hpp"
+#include "net/event.hpp"
+#include "net/resolver.hpp"
+
+namespace skyloom::net {
+
+struct Command : base::MpscNode {
+  enum class Kind : uint8_t {
+    kOpen,      // begin what the socket's Opening says
+    kResolved,  // `resolved` is the answer to its name lookup
+    kStart,     // `owner` takes it over
+    kPause,
+    kClose,
+    kShutdown,
+    kNoDelay,
+    kFraming,      // `framing`, `frame_bytes_max`
+    kRoute,        // `route`
+    kDefaultPeer,  // UDP: `resolved` has one address
+    kOwnerGone,    // `owner`: all its sockets
+    kOwnerDrained, // `owner` has appetite again
+    kStopListening,
+    kStopReading,
+    kCloseAll,
+  };
+
+  Command(Kind what, SocketId id) noexcept : kind(what), socket(id) {}
+
+  Kind kind;
+  SocketId socket;
+  OwnerTag owner = 0;
+  Route route;
+  codec::Framing framing = codec::Framing::kNone;
+  size_t frame_bytes_max = 0;
+  uint16_t port = 0;
+  std::optional<base::Result<Addresses>> resolved;
+};
+
+}  // namespace skyloom::net

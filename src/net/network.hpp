@@ -1,0 +1,131 @@
+// The network engine: one or more shards behind one set of functions that any thread may call and
+// none of which blocks. What happens later is told to the sink as events. Knows bytes and owners' tags,
+// not services (design, idea 1). Semantics: contract 1.4, 1.5 and 2.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/result.hpp"
+#include "net/limits.hpp"
+#include "net/outbox.hpp"
+#include "net/resolver.hpp"
+#include "net/shard.hpp"
+#include "os/kernel.hpp"
+
+namespace skyloom::net {
+
+// What socket_info and netstat show of one socket; the values of one socket are of one moment.
+struct SocketInfo {
+  SocketId id = 0;
+  SocketState state = SocketState::kFree;
+  SocketKind kind = SocketKind::kTcp;
+  OwnerTag owner = 0;
+  uint64_t read_bytes = 0;  // listeners: accepted connections
+  uint64_t write_bytes = 0;
+  int64_t read_ms = 0;  // of the engine's clock
+  int64_t write_ms = 0;
+  uint64_t queued_bytes = 0;  // accepted and not yet given to the system
+  bool reading = false;
+  bool writing = false;  // waits for the system to take more
+  std::string name;      // "ip:port": own address of a listener, else the peer's; may be empty
+};
+
+struct NetworkOptions {
+  uint32_t shards = 1;  // a power of two, at most 64
+  Limits limits;
+};
+
+// The collaborators outlive the network.
+struct NetworkParts {
+  os::Kernel& kernel;
+  base::Clock& clock;
+  EventSink& sink;
+  base::LogSink& log;
+  Resolver& resolver;
+};
+
+using PollerFactory = base::Result<std::unique_ptr<Poller>> (*)(void* user);
+
+class Network {
+ public:
+  // `make_poller(user)` is called once for each shard.
+  static base::Result<std::unique_ptr<Network>> create(const NetworkOptions& options,
+                                                       const NetworkParts& parts,
+                                                       PollerFactory make_poller, void* user);
+  // The shards' turns have ended for good. Closes everything without events.
+  ~Network();
+
+  // --- creation; the id is valid at once, answers come as events -----------------------------------
+  // `host` empty: 0.0.0.0. A numeric address fails at once, with the errno; a name later, by event.
+  base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog);
+  // Reads by itself once it is open. Sends before that are queued (D-20).
+  base::Result<SocketId> connect(OwnerTag owner, std::string_view host, uint16_t port);
+  // `fd` stays the caller's property (D-17); it is made non-blocking.
+  base::Result<SocketId> adopt_foreign(OwnerTag owner, int fd);
+  // Both empty and 0: an unbound IPv4 socket; otherwise bound.
+  base::Result<SocketId> open_udp(OwnerTag owner, std::string_view host, uint16_t port);
+  // Of the family of `host`, with `host` as default destination.
+  base::Result<SocketId> dial_udp(OwnerTag owner, std::string_view host, uint16_t port);
+
+  // --- control; in the order of the calls of one thread; unknown ids are ignored --------------------
+  void start(SocketId id, OwnerTag owner);  // unknown: ERROR to `owner`
+  void pause(SocketId id);
+  void close(SocketId id);
+  void shutdown(SocketId id);
+  void set_no_delay(SocketId id);
+  // From the next byte read on. A frame above the limit ends the socket with ERROR and CLOSE.
+  void set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max);
+  void set_route(SocketId id, const Route& route);
+  // False when the id is no UDP socket, or the numeric address is of another family.
+  bool set_udp_peer(SocketId id, std::string_view host, uint16_t port);
+
+  // --- output; the buffer is released exactly once, whatever happens --------------------------------
+  // With an outbox, output leaves at the outbox's flush or when it has grown; without, at once.
+  SendVerdict send(SocketId id, SendBuffer buffer, Priority priority, Outbox* outbox);
+  // `address` as in udp_address.hpp.
+  SendVerdict send_udp(SocketId id, std::span<const char> address, SendBuffer buffer);
+  void flush(Outbox& outbox);
+
+  // --- owners ----------------------------------------------------------------------------------------
+  void owner_gone(OwnerTag owner);     // D-18
+  void owner_drained(OwnerTag owner);  // after Appetite::kFull
+
+  // --- stopping --------------------------------------------------------------------------------------
+  void stop_listening();  // closes every listener; its owner is told
+  void stop_reading();    // nothing more comes in
+  void close_all();       // as close() on every socket
+  uint64_t sockets() const { return context_.sockets.load(std::memory_order_relaxed); }
+
+  std::vector<SocketInfo> info();
+  const Counters& counters() const { return context_.counters; }
+  uint32_t shard_count() const { return static_cast<uint32_t>(context_.shards.size()); }
+  Shard& shard(uint32_t index) { return *context_.shards[index]; }
+
+ private:
+  Network(const NetworkOptions& options, const NetworkParts& parts);
+
+  Shard& home_of(SocketId id) { return *context_.shards[id & (shard_count() - 1)]; }
+  Shard& next_home();
+  void post(Command::Kind kind, SocketId id);
+  void post_to_all(Command::Kind kind, OwnerTag owner);
+  template <class Prepare>
+  base::Result<SocketId> open(Opening opening, OwnerTag owner, std::string_view host,
+                              Prepare prepare);
+  void resolve(SocketId id, std::string_view host);
+  bool has_room_locked(Socket& socket, size_t size);
+  SendVerdict send_stream_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
+                                 Outbox* outbox);
+  SendVerdict send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,
+                                   const os::SocketAddress& to);
+
+  Resolver& resolver_;
+  ShardContext context_;
+};
+
+}  // namespace skyloom::net

@@ -1,0 +1,201 @@
+#include "net/shard.hpp"
+
+#include <algorithm>
+
+namespace skyloom::net {
+
+using base::Millis;
+using base::MutexLock;
+using base::Nanos;
+
+namespace {
+
+constexpr uint32_t kIdBits = 31;
+constexpr size_t kCommandsQueuedMax = 1u << 20;
+
+}  // namespace
+
+Shard::Shard(ShardContext& context, std::unique_ptr<Poller> poller, uint32_t index,
+             uint32_t shard_bits)
+    : context_(context),
+      poller_(std::move(poller)),
+      index_(index),
+      shard_bits_(shard_bits),
+      table_((uint32_t{1} << (kIdBits - shard_bits)) - 1),
+      now_ms_(base::to_millis(context.clock.now())),
+      deadlines_(now_ms_),
+      read_buffer_(context.limits.read_bytes_max) {}
+
+Shard::~Shard() {
+  for_each_in_turn([&](Socket& socket) { free_socket(socket); });
+  while (Command* command = commands_.pop()) delete command;
+}
+
+bool Shard::post(std::unique_ptr<Command> command) noexcept {
+  if (command == nullptr) return false;
+  const bool must_pass =
+      command->kind == Command::Kind::kClose || command->kind == Command::Kind::kShutdown;
+  if (commands_queued_.fetch_add(1, std::memory_order_relaxed) >= kCommandsQueuedMax && !must_pass) {
+    commands_queued_.fetch_sub(1, std::memory_order_relaxed);  // only a count
+    context_.counters.commands_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    return false;
+  }
+  commands_.push(*command.release());
+  // Waker's half: the push above and this load are sequentially consistent. Pairs with the store in
+  // turn(): either we see the sleeper, or it sees the command (docs/design/wake-ups.md).
+  if (is_asleep_.load(std::memory_order_seq_cst)) poller_->wake();
+  return true;
+}
+
+void Shard::request_attention_locked(Socket& socket) noexcept {
+  if (socket.in_attention) return;
+  socket.in_attention = true;
+  attention_.push(socket);
+  if (is_asleep_.load(std::memory_order_seq_cst)) poller_->wake();  // as in post()
+}
+
+size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
+  now_ms_ = base::to_millis(context_.clock.now());
+  run_commands();
+  run_attention();
+  std::optional<Nanos> wait = time_to_wait(timeout);
+  if (!wait || *wait > Nanos::zero()) {
+    // Sleeper's half: announce, then look again. Pairs with the loads in post() and
+    // request_attention_locked().
+    is_asleep_.store(true, std::memory_order_seq_cst);
+    if (!commands_.is_empty() || !attention_.is_empty()) wait = Nanos::zero();
+  }
+  std::array<Readiness, kEventsPerTurnMax> events;
+  const size_t count = poller_->wait(events, wait);
+  is_asleep_.store(false, std::memory_order_relaxed);  // late only means a wake-up too many
+  now_ms_ = base::to_millis(context_.clock.now());
+  for (size_t index = 0; index < count; ++index) on_ready(events[index]);
+  run_commands();
+  run_attention();
+  expire_deadlines();
+  return count;
+}
+
+std::optional<Nanos> Shard::time_to_wait(std::optional<Nanos> timeout) const noexcept {
+  if (!commands_.is_empty() || !attention_.is_empty()) return Nanos::zero();
+  const std::optional<int64_t> next_ms = deadlines_.next_ms();
+  if (!next_ms) return timeout;
+  const Nanos until = std::max<Nanos>(Millis(*next_ms) - context_.clock.now(), Nanos::zero());
+  return timeout ? std::min(*timeout, until) : until;
+}
+
+void Shard::on_ready(const Readiness& readiness) noexcept {
+  Socket* socket = find(readiness.token);
+  if (socket == nullptr) return;  // older than the end of its socket
+  switch (socket->state) {
+    case SocketState::kListening: accept_some(*socket); return;
+    case SocketState::kConnecting: finish_connect(*socket); return;
+    case SocketState::kOpen:
+    case SocketState::kReadClosed:
+    case SocketState::kWriteClosed:
+    case SocketState::kClosing:
+    case SocketState::kLingering:
+      if (socket->kind == SocketKind::kUdp) {
+        on_udp_ready(*socket, readiness);
+      } else {
+        on_stream_ready(*socket, readiness);
+      }
+      return;
+    case SocketState::kFree:
+    case SocketState::kReserved:
+    case SocketState::kListenPaused:
+    case SocketState::kAccepted: return;
+  }
+}
+
+void Shard::run_commands() noexcept {
+  for (size_t done = 0; done < kCommandsPerTurnMax; ++done) {
+    const std::unique_ptr<Command> command(commands_.pop());
+    if (command == nullptr) return;
+    commands_queued_.fetch_sub(1, std::memory_order_relaxed);  // only a count
+    run(*command);
+  }
+}
+
+void Shard::run(Command& command) noexcept {
+  using Kind = Command::Kind;
+  switch (command.kind) {  // those that need no living socket
+    case Kind::kStart: return start(command.socket, command.owner);
+    case Kind::kOwnerGone: return owner_gone(command.owner);
+    case Kind::kOwnerDrained: return owner_drained(command.owner);
+    case Kind::kStopListening:
+      return for_each_in_turn([&](Socket& socket) {
+        if (is_listener(socket.state)) close_gracefully(socket);
+      });
+    case Kind::kStopReading:
+      reading_stopped_ = true;
+      return for_each_in_turn([&](Socket& socket) { (void)update_interest(socket); });
+    case Kind::kCloseAll:
+      return for_each_in_turn([&](Socket& socket) { close_gracefully(socket); });
+    default: break;
+  }
+  Socket* socket = find(command.socket);
+  if (socket == nullptr) return;  // an old id: no effect
+  switch (command.kind) {
+    case Kind::kOpen: return open(*socket);
+    case Kind::kResolved: return on_resolved(*socket, std::move(*command.resolved));
+    case Kind::kPause: return pause(*socket);
+    case Kind::kClose: return close_gracefully(*socket);
+    case Kind::kShutdown: return shut_down(*socket);
+    case Kind::kNoDelay:
+      if (socket->kind == SocketKind::kTcp && socket->fd >= 0) {
+        (void)context_.kernel.set_option(socket->fd, os::SocketOption::kNoDelay, 1);  // K30: ignored
+      }
+      return;
+    case Kind::kFraming:
+      socket->cutter.reset();
+      if (command.framing != codec::Framing::kNone) {
+        socket->cutter = std::make_unique<FrameCutter>(command.framing, command.frame_bytes_max);
+      }
+      return;
+    case Kind::kRoute: socket->route = command.route; return;
+    case Kind::kDefaultPeer: {
+      if (!command.resolved->ok()) {
+        context_.log.log("udp_connect: " + command.resolved->error().message());
+        return;
+      }
+      MutexLock lock(socket->mutex);
+      socket->peer = command.resolved->value().front();
+      return;
+    }
+    default: return;  // the first switch had it
+  }
+}
+
+void Shard::run_attention() noexcept {
+  // Bounded: a socket that fails again in here waits for the next turn.
+  for (size_t done = 0; done < kCommandsPerTurnMax; ++done) {
+    Socket* socket = attention_.pop();
+    if (socket == nullptr) return;
+    std::optional<base::Error> error;
+    bool alive = false;
+    {
+      MutexLock lock(socket->mutex);
+      socket->in_attention = false;
+      error = std::exchange(socket->write_error, std::nullopt);
+      alive = socket->state != SocketState::kFree;
+    }
+    if (!alive) continue;
+    if (error) {
+      on_output_failed(*socket, *error);
+      continue;
+    }
+    socket->waiting_since_ms = now_ms_;
+    if (const base::Status armed = update_interest(*socket); !armed) {
+      on_stream_failed(*socket, armed.error());
+      continue;
+    }
+    arm_deadline(*socket);
+  }
+}
+
+void Shard::expire_deadlines() noexcept {
+  while (base::Timer* timer = deadlines_.advance(now_ms_)) on_deadline(*static_cast<Socket*>(timer));
+}
+
+}  // namespace skyloom::net

@@ -1,0 +1,233 @@
+// One socket server: a poller, a table of sockets, a command queue and the deadlines of its sockets.
+//
+// A shard is never shared: whoever holds the turn may touch it, and all events of its sockets are told
+// from inside the turn (warnings of senders excepted). One turn:
+//
+//   1. commands and sockets that asked for attention
+//   2. wait in the poller: until events, wake(), the next deadline, or the caller's timeout
+//   3. handle a bounded number of events
+//   4. commands that came meanwhile, then deadlines that have passed
+//
+// Other threads: post(), find_candidate(), reserve(), request_attention_locked() and flush().
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/id_table.hpp"
+#include "base/log.hpp"
+#include "net/command.hpp"
+#include "net/limits.hpp"
+#include "net/poller/poller.hpp"
+#include "net/socket.hpp"
+#include "os/kernel.hpp"
+
+namespace skyloom::net {
+
+class Shard;
+
+// Counters of a network; read by anyone, exact only when it is quiet.
+struct Counters {
+  std::atomic<uint64_t> accepted{0};
+  std::atomic<uint64_t> refused{0};  // connections closed at once for a limit or for lack of descriptors
+  std::atomic<uint64_t> datagrams_dropped{0};
+  std::atomic<uint64_t> commands_dropped{0};
+};
+
+// What the shards of one network have in common.
+struct ShardContext {
+  os::Kernel& kernel;
+  base::Clock& clock;
+  EventSink& sink;
+  base::LogSink& log;
+  const Limits limits;
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::atomic<uint64_t> sockets{0};
+  std::atomic<uint64_t> queued_bytes{0};  // of sockets that wait for the kernel
+  std::atomic<int> reserve_fd{-1};        // held back for accept() without descriptors
+  std::atomic<uint32_t> next_shard{0};
+  Counters counters;
+};
+
+enum class SendVerdict : uint8_t { kAccepted, kRefused };
+
+class Shard {
+ public:
+  // `index` of 2^`shard_bits` shards; the low bits of the ids it gives out.
+  Shard(ShardContext& context, std::unique_ptr<Poller> poller, uint32_t index, uint32_t shard_bits);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // One pass; the caller holds the turn. `timeout` bounds the wait: zero only looks, nullopt waits
+  // for events. Returns the number of poller events handled.
+  size_t turn(std::optional<base::Nanos> timeout) noexcept;
+  // The turn itself. Threads that hold it for ever take it once.
+  base::Mutex& turn_mutex() noexcept { return turn_mutex_; }
+
+  // Any thread: ends a wait that is under way, or else the next one.
+  void wake() noexcept { poller_->wake(); }
+  // Any thread. False, and the command is gone, when too many wait; kClose and kShutdown always pass.
+  bool post(std::unique_ptr<Command> command) noexcept;
+  // Any thread: the slot that has, or recently had, this id. Compare the id under its mutex.
+  Socket* find_candidate(SocketId id) noexcept { return table_.find(id >> shard_bits_); }
+  // Any thread: a fresh socket in state kReserved, or null at a limit (kSocketLimit). `prepare` runs
+  // under the socket's mutex before anyone can find it.
+  template <class Prepare>
+  Socket* reserve(Prepare prepare);
+  // Any thread, socket.mutex held: the turn shall look at it.
+  void request_attention_locked(Socket& socket) noexcept;
+  // Any thread, socket.mutex held: writes what the kernel takes now.
+  void flush_locked(Socket& socket) noexcept;
+  void flush_datagrams_locked(Socket& socket) noexcept;
+  // Any thread, socket.mutex held: tells the owner about growing output (S-17).
+  void warn_locked(Socket& socket) noexcept;
+
+  // Calls visit(socket) for each socket that is not free, its mutex held. Any thread.
+  template <class Visit>
+  void for_each(Visit visit) {
+    // Two steps, because reserve() takes the locks of the socket and of the table in this order.
+    std::vector<Socket*> candidates;
+    table_.for_each([&](uint32_t, Socket& socket) { candidates.push_back(&socket); });
+    for (Socket* socket : candidates) {
+      base::MutexLock lock(socket->mutex);
+      if (socket->state != SocketState::kFree) visit(static_cast<const Socket&>(*socket));
+    }
+  }
+
+ private:
+  friend class Network;
+
+  // shard.cpp: the turn
+  void run_commands() noexcept;
+  void run(Command& command) noexcept;
+  void run_attention() noexcept;
+  void expire_deadlines() noexcept;
+  std::optional<base::Nanos> time_to_wait(std::optional<base::Nanos> timeout) const noexcept;
+  void on_ready(const Readiness& readiness) noexcept;
+
+  // shard_sockets.cpp: the life of a socket, apart from its kind
+  Socket* find(SocketId id) noexcept;
+  Socket* take_slot() noexcept;
+  void reset_locked(Socket& socket) noexcept;
+  void set_state(Socket& socket, SocketState state) noexcept;
+  void set_owner(Socket& socket, OwnerTag owner) noexcept;
+  bool wants_input(const Socket& socket) const noexcept;
+  base::Status update_interest(Socket& socket) noexcept;
+  void detach(Socket& socket) noexcept;
+  void free_socket(Socket& socket) noexcept;
+  void emit(Socket& socket, Event event) noexcept;
+  void emit_error(Socket& socket, const base::Error& error) noexcept;
+  void emit_close(Socket& socket) noexcept;
+  void tell_start_failed(SocketId id, OwnerTag owner, base::Errc reason) noexcept;
+  void start(SocketId id, OwnerTag owner) noexcept;
+  void pause(Socket& socket) noexcept;
+  void close_gracefully(Socket& socket) noexcept;
+  void shut_down(Socket& socket) noexcept;
+  void owner_gone(OwnerTag owner) noexcept;
+  void owner_drained(OwnerTag owner) noexcept;
+  void mark_full(Socket& socket, OwnerTag owner) noexcept;
+  std::optional<int64_t> deadline_of(const Socket& socket) const noexcept;
+  void arm_deadline(Socket& socket) noexcept;
+  void on_deadline(Socket& socket) noexcept;
+  template <class Visit>
+  void for_each_in_turn(Visit visit);
+
+  // shard_open.cpp: listeners, connects, foreign descriptors
+  void open(Socket& socket) noexcept;
+  void on_resolved(Socket& socket, base::Result<Addresses> resolved) noexcept;
+  void fail_opening(Socket& socket, const base::Error& error) noexcept;
+  void open_listener(Socket& socket) noexcept;
+  void open_foreign(Socket& socket) noexcept;
+  void open_udp(Socket& socket) noexcept;
+  void connect_next(Socket& socket, base::Error last_error) noexcept;
+  void finish_connect(Socket& socket) noexcept;
+  void on_connected(Socket& socket) noexcept;
+  void accept_some(Socket& listener) noexcept;
+  bool accept_one(Socket& listener) noexcept;
+  void on_accept_failed(Socket& listener, const base::Error& error) noexcept;
+  void rest_listener(Socket& listener) noexcept;
+
+  // shard_stream.cpp: bytes in, bytes out, the end
+  void on_stream_ready(Socket& socket, const Readiness& readiness) noexcept;
+  void read_some(Socket& socket, bool failed) noexcept;
+  void deliver(Socket& socket, std::span<const char> bytes) noexcept;
+  void deliver_frames(Socket& socket, std::span<const char> bytes) noexcept;
+  void on_end_of_stream(Socket& socket) noexcept;
+  void on_stream_failed(Socket& socket, const base::Error& error) noexcept;
+  void on_failed_unread(Socket& socket) noexcept;
+  void fail_output_locked(Socket& socket, const base::Error& error) noexcept;
+  void on_output_failed(Socket& socket, const base::Error& error) noexcept;
+  void on_writable(Socket& socket) noexcept;
+  void begin_closing(Socket& socket) noexcept;
+  void finish_output(Socket& socket) noexcept;
+  void discard_input(Socket& socket) noexcept;
+  void count_queued_locked(Socket& socket) noexcept;
+
+  // shard_udp.cpp
+  void on_udp_ready(Socket& socket, const Readiness& readiness) noexcept;
+  bool receive_datagram(Socket& socket) noexcept;
+
+  ShardContext& context_;
+  const std::unique_ptr<Poller> poller_;
+  const uint32_t index_;
+  const uint32_t shard_bits_;
+  base::Mutex turn_mutex_;
+
+  base::IdTable<Socket> table_;
+  base::Mutex slots_mutex_;
+  std::deque<Socket> slots_ SKYLOOM_GUARDED_BY(slots_mutex_);
+  std::vector<Socket*> free_slots_ SKYLOOM_GUARDED_BY(slots_mutex_);
+
+  base::MpscQueue<Command> commands_;
+  std::atomic<size_t> commands_queued_{0};
+  base::MpscQueue<Socket> attention_;
+  std::atomic<bool> is_asleep_{false};
+
+  // turn
+  int64_t now_ms_ = 0;
+  bool reading_stopped_ = false;
+  int64_t accept_error_told_ms_ = 0;
+  base::TimerWheel deadlines_;
+  static constexpr size_t kOwnerBuckets = 1024;
+  std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;
+  base::IntrusiveList<Socket, FullLinkTag> full_;
+  std::vector<char> read_buffer_;
+};
+
+template <class Visit>
+void Shard::for_each_in_turn(Visit visit) {
+  std::vector<Socket*> sockets;  // first, because a visit may free what it visits
+  table_.for_each([&](uint32_t, Socket& socket) { sockets.push_back(&socket); });
+  for (Socket* socket : sockets) {
+    if (socket->state != SocketState::kFree) visit(*socket);
+  }
+}
+
+template <class Prepare>
+Socket* Shard::reserve(Prepare prepare) {
+  const uint64_t limit = context_.limits.sockets_max;
+  if (context_.sockets.fetch_add(1, std::memory_order_relaxed) >= limit && limit != 0) {
+    context_.sockets.fetch_sub(1, std::memory_order_relaxed);  // a count; nothing hangs on its order
+    return nullptr;
+  }
+  Socket* socket = take_slot();
+  base::MutexLock lock(socket->mutex);
+  reset_locked(*socket);
+  prepare(*socket);
+  const uint32_t table_id = table_.insert(*socket, [&](uint32_t id) {
+    socket->table_id = id;
+    socket->id.store(id << shard_bits_ | index_, std::memory_order_relaxed);  // under the mutex
+  });
+  SKYLOOM_CHECK(table_id != 0);  // 2^31 sockets do not fit into a process
+  return socket;
+}
+
+}  // namespace skyloom::net

@@ -1,0 +1,274 @@
+// How sockets come to be: listeners and what they accept, connects, foreign descriptors, UDP by name.
+#include <errno.h>
+
+#include <algorithm>
+
+#include "net/open_socket.hpp"
+#include "net/shard.hpp"
+
+namespace skyloom::net {
+
+using base::Errc;
+using base::Error;
+using base::MutexLock;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr int64_t kAcceptErrorTellMs = 1000;
+constexpr uint8_t kAcceptBurstMax = 64;
+static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
+
+}  // namespace
+
+Result<int> open_bound(os::Kernel& kernel, const os::SocketAddress& address,
+                       os::SocketType type) noexcept {
+  const Result<int> fd = kernel.open_socket(address.family(), type);
+  if (!fd) return fd;
+  if (type == os::SocketType::kStream) {
+    // Accepted sockets inherit keep-alive from their listener: one call instead of one per connection.
+    (void)kernel.set_option(*fd, os::SocketOption::kReuseAddress, 1);
+    (void)kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
+  }
+  if (const Status bound = kernel.bind(*fd, address); !bound) {
+    kernel.close(*fd);
+    return bound.error();
+  }
+  return fd;
+}
+
+Result<int> open_listener(os::Kernel& kernel, const os::SocketAddress& address,
+                          int backlog) noexcept {
+  const Result<int> fd = open_bound(kernel, address, os::SocketType::kStream);
+  if (!fd) return fd;
+  if (const Status listening = kernel.listen(*fd, backlog); !listening) {
+    kernel.close(*fd);
+    return listening.error();
+  }
+  return fd;
+}
+
+void Shard::open(Socket& socket) noexcept {
+  set_owner(socket, socket.owner);
+  if (socket.opening == nullptr) return;  // accepted by another shard, now with us
+  if (socket.opening->resolving) return arm_deadline(socket);
+  switch (socket.opening->purpose) {
+    case Opening::Purpose::kConnect: return connect_next(socket, Error::of(Errc::kNoAddress));
+    case Opening::Purpose::kListen: return open_listener(socket);
+    case Opening::Purpose::kForeign: return open_foreign(socket);
+    case Opening::Purpose::kUdpBind:
+    case Opening::Purpose::kUdpDial: return open_udp(socket);
+  }
+}
+
+void Shard::on_resolved(Socket& socket, Result<Addresses> resolved) noexcept {
+  if (socket.opening == nullptr || !socket.opening->resolving) return;  // too late
+  if (!resolved) return fail_opening(socket, resolved.error());
+  socket.opening->resolving = false;
+  socket.opening->addresses = std::move(resolved).value();
+  for (os::SocketAddress& address : socket.opening->addresses) {
+    address.set_port(socket.opening->port);
+  }
+  socket.waiting_since_ms = now_ms_;
+  deadlines_.cancel(socket);
+  open(socket);
+}
+
+void Shard::fail_opening(Socket& socket, const Error& error) noexcept {
+  emit_error(socket, error);  // the one terminal event (D-23)
+  free_socket(socket);
+}
+
+void Shard::open_listener(Socket& socket) noexcept {
+  if (socket.fd < 0) {  // by name: nothing could be tried before
+    Error error = Error::of(Errc::kNoAddress);
+    for (const os::SocketAddress& address : socket.opening->addresses) {
+      const Result<int> fd =
+          net::open_listener(context_.kernel, address, socket.opening->backlog);
+      if (!fd) {
+        error = fd.error();
+        continue;
+      }
+      MutexLock lock(socket.mutex);
+      socket.fd = *fd;
+      break;
+    }
+    if (socket.fd < 0) return fail_opening(socket, error);
+  }
+  socket.opening.reset();
+  set_state(socket, SocketState::kListenPaused);
+  const Result<os::SocketAddress> local = context_.kernel.local_address(socket.fd);
+  if (!local) return fail_opening(socket, local.error());
+  {
+    MutexLock lock(socket.mutex);
+    socket.peer = *local;
+  }
+  const std::string ip = local->ip();
+  emit(socket, {.kind = EventKind::kOpen, .value = local->port(), .text = ip});
+}
+
+void Shard::open_foreign(Socket& socket) noexcept {
+  socket.opening.reset();
+  if (const Status ready = context_.kernel.set_nonblocking(socket.fd); !ready) {
+    return fail_opening(socket, ready.error());
+  }
+  set_state(socket, SocketState::kOpen);
+  if (const Status armed = update_interest(socket); !armed) {
+    return fail_opening(socket, armed.error());
+  }
+  emit(socket, {.kind = EventKind::kOpen, .text = "binding"});
+  on_writable(socket);  // what was sent before
+}
+
+void Shard::connect_next(Socket& socket, Error last_error) noexcept {
+  Opening& opening = *socket.opening;
+  if (socket.fd >= 0) {  // the attempt before this one
+    int fd = -1;
+    {
+      MutexLock lock(socket.mutex);
+      fd = std::exchange(socket.fd, -1);
+    }
+    socket.registered = false;
+    context_.kernel.close(fd);
+  }
+  while (opening.next_address < opening.addresses.size()) {
+    const os::SocketAddress address = opening.addresses[opening.next_address++];
+    opening.attempt_since_ms = now_ms_;
+    const Result<int> fd = context_.kernel.open_socket(address.family(), os::SocketType::kStream);
+    if (!fd) {
+      last_error = fd.error();
+      continue;
+    }
+    (void)context_.kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
+    const Status connected = context_.kernel.connect(*fd, address);
+    if (!connected && !os::is_in_progress(connected.error())) {
+      last_error = connected.error();
+      context_.kernel.close(*fd);
+      continue;
+    }
+    {
+      MutexLock lock(socket.mutex);
+      socket.fd = *fd;
+      socket.peer = address;
+      socket.state = SocketState::kConnecting;
+    }
+    if (connected.ok()) return on_connected(socket);
+    if (const Status armed = update_interest(socket); !armed) {
+      return fail_opening(socket, armed.error());
+    }
+    deadlines_.cancel(socket);
+    return arm_deadline(socket);
+  }
+  fail_opening(socket, last_error);
+}
+
+void Shard::finish_connect(Socket& socket) noexcept {
+  const Status result = context_.kernel.take_error(socket.fd);
+  if (!result) return connect_next(socket, result.error());
+  on_connected(socket);
+}
+
+void Shard::on_connected(Socket& socket) noexcept {
+  const bool close_now = socket.opening->close_when_open;
+  socket.opening.reset();
+  deadlines_.cancel(socket);
+  set_state(socket, SocketState::kOpen);
+  socket.waiting_since_ms = now_ms_;
+  if (close_now) return close_gracefully(socket);
+  const std::string ip = socket.peer.ip();
+  emit(socket, {.kind = EventKind::kOpen, .text = ip});
+  on_writable(socket);  // what was sent before (D-20); also arms reading
+  arm_deadline(socket);
+}
+
+void Shard::accept_some(Socket& listener) noexcept {
+  // How many to take at once is learnt: with few arrivals it saves the call that finds nothing.
+  const uint8_t burst = listener.accept_burst;
+  for (uint8_t taken = 0; taken < burst; ++taken) {
+    if (!accept_one(listener)) {
+      if (taken == 0 || taken * 2 < burst) listener.accept_burst = std::max<uint8_t>(burst / 2, 1);
+      return;
+    }
+  }
+  listener.accept_burst = static_cast<uint8_t>(std::min<int>(burst * 2, kAcceptBurstMax));
+}
+
+bool Shard::accept_one(Socket& listener) noexcept {
+  const Result<os::Accepted> accepted = context_.kernel.accept(listener.fd);
+  if (!accepted) {
+    on_accept_failed(listener, accepted.error());
+    return false;
+  }
+  listener.pause_ms = 0;
+  // A statistic; listeners show it as their number of accepted connections (contract 1.6).
+  listener.read_bytes.fetch_add(1, std::memory_order_relaxed);
+  listener.read_ms.store(now_ms_, std::memory_order_relaxed);
+  const uint32_t next = context_.next_shard.fetch_add(1, std::memory_order_relaxed);
+  Shard& home = *context_.shards[next % context_.shards.size()];
+  const OwnerTag owner = listener.owner;
+  SocketId id = 0;
+  Socket* socket = home.reserve([&](Socket& fresh) {
+    fresh.state = SocketState::kAccepted;
+    fresh.fd = accepted->fd;
+    fresh.peer = accepted->peer;
+    fresh.owner = owner;
+  });
+  if (socket == nullptr) {
+    context_.kernel.close(accepted->fd);
+    context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    return true;
+  }
+  id = socket->id.load(std::memory_order_relaxed);  // nobody else has it yet
+  context_.counters.accepted.fetch_add(1, std::memory_order_relaxed);  // a statistic
+  if (&home == this) {
+    set_owner(*socket, owner);
+  } else {
+    (void)home.post(std::make_unique<Command>(Command::Kind::kOpen, id));
+  }
+  const std::string peer = accepted->peer.to_string();
+  emit(listener, {.kind = EventKind::kAccept, .value = static_cast<int32_t>(id), .text = peer});
+  return true;
+}
+
+void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
+  if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
+  const bool tell = now_ms_ - accept_error_told_ms_ >= kAcceptErrorTellMs;
+  if (tell) accept_error_told_ms_ = now_ms_;
+  if (!os::is_out_of_descriptors(error)) {
+    if (tell) context_.log.log("accept: " + error.message());
+    return rest_listener(listener);
+  }
+  if (tell) {
+    const std::string text = error.message();
+    emit(listener, {.kind = EventKind::kError, .text = text});
+  }
+  // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
+  // Pairs with the exchange of another listener's shard: one of us has it at a time.
+  const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
+  if (reserve >= 0) context_.kernel.close(reserve);
+  const Result<os::Accepted> surplus = context_.kernel.accept(listener.fd);
+  if (surplus) {
+    context_.kernel.close(surplus->fd);
+    context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+  }
+  if (const Result<int> again = context_.kernel.open_reserve()) {
+    int expected = -1;
+    // Pairs with the exchange above.
+    if (!context_.reserve_fd.compare_exchange_strong(expected, *again, std::memory_order_acq_rel)) {
+      context_.kernel.close(*again);
+    }
+  }
+  if (!surplus) rest_listener(listener);
+}
+
+void Shard::rest_listener(Socket& listener) noexcept {
+  const Limits& limits = context_.limits;
+  listener.pause_ms = std::clamp(listener.pause_ms * 2, limits.accept_backoff_ms_min,
+                                 std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
+  listener.pause_until_ms = now_ms_ + listener.pause_ms;
+  (void)update_interest(listener);
+  arm_deadline(listener);
+}
+
+}  // namespace skyloom::net

@@ -1,0 +1,424 @@
+// The life of a socket, whatever its kind: slots, states, owners, interest, deadlines, and the commands
+// that end it.
+#include <algorithm>
+
+#include "net/shard.hpp"
+
+namespace skyloom::net {
+
+using base::Errc;
+using base::Error;
+using base::MutexLock;
+using base::Status;
+
+namespace {
+
+constexpr int64_t kAddressDelayMs = 2000;  // then the next address of the name gets its chance (D-12)
+constexpr int64_t kLingerLookMs = 200;     // how often a lingering socket is looked at
+
+using OwnerLink = base::ListLink<OwnerLinkTag>;
+using FullLink = base::ListLink<FullLinkTag>;
+
+size_t bucket_of(OwnerTag owner, size_t buckets) noexcept {
+  return static_cast<size_t>((owner * 0x9e3779b97f4a7c15u) >> 32) % buckets;
+}
+
+void earlier(std::optional<int64_t>& deadline, int64_t candidate) noexcept {
+  deadline = deadline ? std::min(*deadline, candidate) : candidate;
+}
+
+}  // namespace
+
+Socket* Shard::find(SocketId id) noexcept {
+  Socket* socket = find_candidate(id);
+  if (socket == nullptr) return nullptr;
+  // Ids end inside the turn only, so what we see here stays. Pairs with nothing: same holder.
+  return socket->id.load(std::memory_order_relaxed) == id && id != 0 ? socket : nullptr;
+}
+
+Socket* Shard::take_slot() noexcept {
+  MutexLock lock(slots_mutex_);
+  if (free_slots_.empty()) return &slots_.emplace_back();
+  Socket* socket = free_slots_.back();
+  free_slots_.pop_back();
+  return socket;
+}
+
+void Shard::reset_locked(Socket& socket) noexcept {
+  // Not in_attention: a stale entry of the attention queue may still refer to the slot.
+  socket.kind = SocketKind::kTcp;
+  socket.state = SocketState::kReserved;
+  socket.family = AF_UNSPEC;
+  socket.owner = 0;
+  socket.peer = {};
+  socket.close_requested = socket.drop_requested = false;
+  socket.output_dead = socket.in_outbox = socket.warned = false;
+  socket.write_error.reset();
+  socket.warn_at = context_.limits.warn_bytes;
+  for (auto* count : {&socket.read_bytes, &socket.write_bytes}) {
+    count->store(0, std::memory_order_relaxed);  // statistics
+  }
+  const int64_t now_ms = base::to_millis(context_.clock.now());
+  for (auto* time : {&socket.read_ms, &socket.write_ms}) {
+    time->store(now_ms, std::memory_order_relaxed);  // statistics
+  }
+  socket.registered = socket.paused = socket.full = socket.orphaned = false;
+  socket.error_told = socket.peer_ended = false;
+  socket.armed = {};
+  socket.accept_burst = 1;
+  socket.route = {};
+  socket.waiting_since_ms = now_ms;
+  socket.pause_until_ms = socket.pause_ms = 0;
+  socket.discarded_bytes = 0;
+}
+
+void Shard::set_state(Socket& socket, SocketState state) noexcept {
+  MutexLock lock(socket.mutex);
+  socket.state = state;
+}
+
+void Shard::set_owner(Socket& socket, OwnerTag owner) noexcept {
+  {
+    MutexLock lock(socket.mutex);
+    socket.owner = owner;
+  }
+  socket.orphaned = false;
+  static_cast<OwnerLink&>(socket).unlink();
+  by_owner_[bucket_of(owner, kOwnerBuckets)].push_back(socket);
+}
+
+bool Shard::wants_input(const Socket& socket) const noexcept {
+  switch (socket.state) {
+    case SocketState::kOpen:
+    case SocketState::kWriteClosed:
+      return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_;
+    case SocketState::kListening: return !socket.paused && socket.pause_until_ms == 0;
+    case SocketState::kLingering: return true;
+    case SocketState::kFree:
+    case SocketState::kReserved:
+    case SocketState::kListenPaused:
+    case SocketState::kConnecting:
+    case SocketState::kAccepted:
+    case SocketState::kReadClosed:
+    case SocketState::kClosing: return false;
+  }
+  return false;
+}
+
+Status Shard::update_interest(Socket& socket) noexcept {
+  if (socket.fd < 0) return {};
+  Interest interest;
+  interest.read = wants_input(socket);
+  if (socket.state == SocketState::kConnecting) {
+    interest.write = true;
+  } else {
+    MutexLock lock(socket.mutex);
+    interest.write = socket.write_blocked;
+  }
+  // A paused or half-closed socket stays with the poller, to hear of resets; one that it was taken
+  // from (detach) comes back with its next interest.
+  const bool wanted = interest.read || interest.write;
+  if (!socket.registered) {
+    if (!wanted) return {};
+    Status added =
+        poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
+    if (added.ok()) {
+      socket.registered = true;
+      socket.armed = interest;
+    }
+    return added;
+  }
+  if (interest == socket.armed) return {};
+  Status changed = poller_->modify(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
+  if (changed.ok()) socket.armed = interest;
+  return changed;
+}
+
+void Shard::detach(Socket& socket) noexcept {
+  if (!socket.registered) return;
+  poller_->remove(socket.fd);
+  socket.registered = false;
+  socket.armed = {};
+}
+
+void Shard::free_socket(Socket& socket) noexcept {
+  const uint32_t table_id = socket.table_id;
+  const int fd = socket.fd;
+  const bool ours = socket.kind != SocketKind::kForeign;
+  // Closing the last descriptor of a file takes it out of the poller; a foreign one stays open.
+  if (!ours) detach(socket);
+  {
+    MutexLock lock(socket.mutex);
+    socket.id.store(0, std::memory_order_relaxed);  // under the mutex, like every reader that acts
+    socket.state = SocketState::kFree;
+    socket.fd = -1;
+    socket.output.clear();
+    socket.udp_output.reset();
+    socket.write_blocked = false;
+    count_queued_locked(socket);
+  }
+  static_cast<OwnerLink&>(socket).unlink();
+  static_cast<FullLink&>(socket).unlink();
+  deadlines_.cancel(socket);
+  socket.cutter.reset();
+  socket.opening.reset();
+  table_.erase(table_id);
+  {
+    MutexLock lock(slots_mutex_);
+    free_slots_.push_back(&socket);
+  }
+  context_.sockets.fetch_sub(1, std::memory_order_relaxed);  // only a count
+  if (fd >= 0 && ours) context_.kernel.close(fd);
+}
+
+void Shard::emit(Socket& socket, Event event) noexcept {
+  if (socket.orphaned) return;  // nobody is there
+  event.socket = socket.id.load(std::memory_order_relaxed);  // our own turn
+  (void)context_.sink.on_event(socket.owner, std::move(event));
+}
+
+void Shard::emit_error(Socket& socket, const Error& error) noexcept {
+  if (std::exchange(socket.error_told, true)) return;
+  const std::string text = error.message();
+  emit(socket, {.kind = EventKind::kError, .text = text});
+}
+
+void Shard::emit_close(Socket& socket) noexcept { emit(socket, {.kind = EventKind::kClose}); }
+
+void Shard::tell_start_failed(SocketId id, OwnerTag owner, Errc reason) noexcept {
+  const std::string text = Error::of(reason).message();
+  (void)context_.sink.on_event(owner, {.kind = EventKind::kError, .socket = id, .text = text});
+}
+
+void Shard::start(SocketId id, OwnerTag owner) noexcept {
+  Socket* found = find(id);
+  if (found == nullptr) return tell_start_failed(id, owner, Errc::kInvalidSocket);
+  Socket& socket = *found;
+  std::string_view answer;
+  switch (socket.state) {
+    case SocketState::kAccepted:
+      set_state(socket, SocketState::kOpen);
+      set_owner(socket, owner);
+      answer = "start";
+      break;
+    case SocketState::kListenPaused:
+      set_state(socket, SocketState::kListening);
+      set_owner(socket, owner);
+      answer = "start";
+      break;
+    case SocketState::kOpen:
+      socket.paused = false;
+      if (socket.kind != SocketKind::kForeign || socket.orphaned) {
+        set_owner(socket, owner);
+        answer = "transfer";
+      }
+      break;
+    case SocketState::kWriteClosed:
+    case SocketState::kListening: socket.paused = false; break;
+    case SocketState::kReserved:
+    case SocketState::kConnecting: return;  // reads by itself as soon as it is open
+    case SocketState::kReadClosed: return tell_start_failed(id, owner, Errc::kSocketClosed);
+    case SocketState::kFree:
+    case SocketState::kClosing:
+    case SocketState::kLingering: return tell_start_failed(id, owner, Errc::kInvalidSocket);
+  }
+  if (const Status armed = update_interest(socket); !armed) {
+    emit_error(socket, armed.error());
+    if (socket.state != SocketState::kListening) emit_close(socket);
+    return free_socket(socket);
+  }
+  arm_deadline(socket);
+  if (!answer.empty()) emit(socket, {.kind = EventKind::kOpen, .text = answer});
+}
+
+void Shard::pause(Socket& socket) noexcept {
+  if (socket.state == SocketState::kOpen || socket.state == SocketState::kWriteClosed ||
+      socket.state == SocketState::kListening) {
+    socket.paused = true;
+    (void)update_interest(socket);  // failing to hear less is no harm: wants_input() is asked again
+  }
+}
+
+void Shard::close_gracefully(Socket& socket) noexcept {
+  switch (socket.state) {
+    case SocketState::kReserved:
+    case SocketState::kConnecting: {
+      bool has_output = false;
+      {
+        MutexLock lock(socket.mutex);
+        has_output = !socket.output.is_empty();
+      }
+      if (has_output && socket.opening != nullptr) {
+        socket.opening->close_when_open = true;  // D-16: deliver it first
+        return;
+      }
+      emit_close(socket);
+      return free_socket(socket);
+    }
+    case SocketState::kListenPaused:
+    case SocketState::kListening:
+    case SocketState::kAccepted:
+    case SocketState::kWriteClosed: emit_close(socket); return free_socket(socket);
+    case SocketState::kOpen:
+      emit_close(socket);
+      if (socket.kind == SocketKind::kUdp) return free_socket(socket);
+      return begin_closing(socket);
+    case SocketState::kReadClosed: return begin_closing(socket);
+    case SocketState::kFree:
+    case SocketState::kClosing:
+    case SocketState::kLingering: return;
+  }
+}
+
+void Shard::shut_down(Socket& socket) noexcept {
+  const bool told = socket.state == SocketState::kReadClosed ||
+                    socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
+  if (!told) emit_close(socket);
+  free_socket(socket);
+}
+
+void Shard::owner_gone(OwnerTag owner) noexcept {
+  auto& bucket = by_owner_[bucket_of(owner, kOwnerBuckets)];
+  for (Socket* socket = bucket.front(); socket != nullptr;) {
+    Socket* next = bucket.next_of(*socket);
+    if (socket->owner == owner) {
+      socket->orphaned = true;
+      if (is_listener(socket->state) || socket->kind == SocketKind::kUdp) {
+        free_socket(*socket);
+      } else {
+        socket->waiting_since_ms = now_ms_;
+        (void)update_interest(*socket);
+        arm_deadline(*socket);
+      }
+    }
+    socket = next;
+  }
+}
+
+void Shard::mark_full(Socket& socket, OwnerTag owner) noexcept {
+  if (socket.full) return;
+  socket.full = true;
+  socket.full_for = owner;
+  full_.push_back(socket);
+  (void)update_interest(socket);
+}
+
+void Shard::owner_drained(OwnerTag owner) noexcept {
+  for (Socket* socket = full_.front(); socket != nullptr;) {
+    Socket* next = full_.next_of(*socket);
+    if (socket->full_for == owner) {
+      static_cast<FullLink&>(*socket).unlink();
+      socket->full = false;
+      if (const Status armed = update_interest(*socket); !armed) {
+        on_stream_failed(*socket, armed.error());
+      }
+    }
+    socket = next;
+  }
+}
+
+std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
+  const Limits& limits = context_.limits;
+  std::optional<int64_t> deadline;
+  const auto after = [&](int64_t since_ms, int64_t limit_ms) {
+    if (limit_ms != 0) earlier(deadline, since_ms + limit_ms);
+  };
+  switch (socket.state) {
+    case SocketState::kReserved:
+      if (socket.opening && socket.opening->resolving) {
+        after(socket.waiting_since_ms, limits.dns_timeout_ms);
+      }
+      break;
+    case SocketState::kConnecting:
+      after(socket.waiting_since_ms, limits.connect_timeout_ms);
+      if (socket.opening && socket.opening->next_address < socket.opening->addresses.size()) {
+        after(socket.opening->attempt_since_ms, kAddressDelayMs);
+      }
+      break;
+    case SocketState::kListening:
+      if (socket.pause_until_ms != 0) earlier(deadline, socket.pause_until_ms);
+      break;
+    case SocketState::kOpen:
+    case SocketState::kReadClosed:
+    case SocketState::kWriteClosed:
+      if (socket.write_blocked) after(socket.waiting_since_ms, limits.write_timeout_ms);
+      if (limits.idle_timeout_ms != 0 && socket.state == SocketState::kOpen) {
+        after(std::max(socket.read_ms.load(std::memory_order_relaxed),  // a deadline, not a proof
+                       socket.write_ms.load(std::memory_order_relaxed)),
+              limits.idle_timeout_ms);
+      }
+      break;
+    case SocketState::kClosing: after(socket.waiting_since_ms, limits.linger_timeout_ms); break;
+    case SocketState::kLingering:
+      after(socket.waiting_since_ms, limits.linger_timeout_ms);
+      earlier(deadline, now_ms_ + kLingerLookMs);
+      break;
+    case SocketState::kFree:
+    case SocketState::kListenPaused:
+    case SocketState::kAccepted: break;
+  }
+  const bool open = socket.state != SocketState::kClosing && socket.state != SocketState::kLingering;
+  if (socket.orphaned && open) earlier(deadline, socket.waiting_since_ms + limits.orphan_grace_ms);
+  return deadline;
+}
+
+void Shard::arm_deadline(Socket& socket) noexcept {
+  std::optional<int64_t> deadline;
+  {
+    MutexLock lock(socket.mutex);  // deadline_of() reads write_blocked
+    deadline = deadline_of(socket);
+  }
+  // A deadline that moved away is left as it is: on_deadline() looks again.
+  if (!deadline || (socket.is_set() && socket.deadline_ms <= *deadline)) return;
+  deadlines_.cancel(socket);
+  deadlines_.set(socket, std::max(*deadline, now_ms_ + 1));
+}
+
+void Shard::on_deadline(Socket& socket) noexcept {
+  const int64_t look_ms = socket.deadline_ms;
+  std::optional<int64_t> deadline;
+  {
+    MutexLock lock(socket.mutex);
+    deadline = deadline_of(socket);
+  }
+  if (socket.state == SocketState::kLingering && look_ms <= now_ms_) {
+    if (socket.waiting_since_ms + context_.limits.linger_timeout_ms <= now_ms_ &&
+        context_.limits.linger_timeout_ms != 0) {
+      return free_socket(socket);
+    }
+    return discard_input(socket);
+  }
+  if (!deadline) return;
+  if (*deadline > now_ms_) return arm_deadline(socket);
+  if (socket.orphaned && socket.state != SocketState::kClosing) return close_gracefully(socket);
+  switch (socket.state) {
+    case SocketState::kReserved: return fail_opening(socket, Error::of(Errc::kDnsTimeout));
+    case SocketState::kConnecting:
+      if (now_ms_ - socket.waiting_since_ms >= context_.limits.connect_timeout_ms &&
+          context_.limits.connect_timeout_ms != 0) {
+        return fail_opening(socket, Error::of(Errc::kConnectTimeout));
+      }
+      return connect_next(socket, Error::of(Errc::kConnectTimeout));
+    case SocketState::kListening:
+      socket.pause_until_ms = 0;
+      (void)update_interest(socket);
+      return accept_some(socket);
+    case SocketState::kOpen:
+    case SocketState::kReadClosed:
+    case SocketState::kWriteClosed: {
+      bool blocked = false;
+      {
+        MutexLock lock(socket.mutex);
+        blocked = socket.write_blocked;
+      }
+      return on_stream_failed(socket, Error::of(blocked ? Errc::kWriteTimeout : Errc::kIdleTimeout));
+    }
+    case SocketState::kClosing: return free_socket(socket);
+    case SocketState::kFree:
+    case SocketState::kListenPaused:
+    case SocketState::kAccepted:
+    case SocketState::kLingering: return;
+  }
+}
+
+}  // namespace skyloom::net

@@ -1,0 +1,256 @@
+// Streams: bytes in, bytes out, and every way to end.
+#include <algorithm>
+
+#include "net/shard.hpp"
+
+namespace skyloom::net {
+
+using base::Block;
+using base::Errc;
+using base::Error;
+using base::MutexLock;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr size_t kPartsPerWriteMax = 64;
+constexpr size_t kLingerReadsMax = 16;  // per look: a peer that never stops sending cannot hold the turn
+
+}  // namespace
+
+void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept {
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  if (readiness.writable && socket.armed.write) {
+    on_writable(socket);
+    if (find(id) == nullptr) return;  // writing ended it
+  }
+  const bool over = readiness.failed || readiness.hung_up;
+  if (socket.state == SocketState::kLingering) return discard_input(socket);
+  if (socket.armed.read && (readiness.readable || over)) return read_some(socket, over);
+  if (over) on_failed_unread(socket);
+}
+
+void Shard::read_some(Socket& socket, bool over) noexcept {
+  const Result<size_t> got = socket.kind == SocketKind::kForeign
+                                 ? context_.kernel.read_foreign(socket.fd, read_buffer_)
+                                 : context_.kernel.recv(socket.fd, read_buffer_);
+  if (!got) {
+    if (!os::is_transient(got.error())) return on_stream_failed(socket, got.error());
+    if (over) on_failed_unread(socket);
+    return;
+  }
+  if (*got == 0) return on_end_of_stream(socket);
+  // Statistics: this turn is the only writer.
+  socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + *got,
+                          std::memory_order_relaxed);
+  socket.read_ms.store(now_ms_, std::memory_order_relaxed);
+  deliver(socket, std::span<const char>(read_buffer_).first(*got));
+}
+
+void Shard::deliver(Socket& socket, std::span<const char> bytes) noexcept {
+  if (socket.cutter != nullptr) return deliver_frames(socket, bytes);
+  Block block = base::make_block(bytes.size());
+  if (!block) return on_stream_failed(socket, Error::from_errno(ENOMEM));
+  std::memcpy(block.get(), bytes.data(), bytes.size());
+  const Appetite appetite = context_.sink.on_event(
+      socket.owner, {.kind = EventKind::kData,
+                     .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
+                     .value = static_cast<int32_t>(bytes.size()),
+                     .data = std::move(block),
+                     .size = bytes.size()});
+  if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
+}
+
+void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept {
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  const OwnerTag to = socket.route.to != 0 ? socket.route.to : socket.owner;
+  for (;;) {
+    Result<CutFrame> frame = socket.cutter->next(bytes);
+    if (!frame) return on_stream_failed(socket, frame.error());
+    if (!frame->block) return;
+    const Appetite appetite = context_.sink.on_event(
+        socket.owner, {.kind = EventKind::kFrame,
+                       .socket = id,
+                       .value = static_cast<int32_t>(frame->size),
+                       .data = std::move(frame->block),
+                       .size = frame->size,
+                       .route = socket.route});
+    if (appetite == Appetite::kFull) mark_full(socket, to);
+  }
+}
+
+void Shard::on_end_of_stream(Socket& socket) noexcept {
+  socket.peer_ended = true;
+  if (socket.state == SocketState::kWriteClosed) {  // over in both directions
+    emit_close(socket);
+    return free_socket(socket);
+  }
+  set_state(socket, SocketState::kReadClosed);  // before CLOSE is told: a later send sees it
+  emit_close(socket);
+  if (socket.kind == SocketKind::kForeign) {
+    bool has_output = false;
+    {
+      MutexLock lock(socket.mutex);
+      has_output = socket.write_blocked;
+    }
+    if (!has_output) return detach(socket);  // a pipe's end is reported for ever
+  }
+  (void)update_interest(socket);  // less interest only
+}
+
+void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
+  const bool told = socket.state == SocketState::kReadClosed ||
+                    socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
+  if (!told) {
+    emit_error(socket, error);
+    emit_close(socket);
+  }
+  free_socket(socket);
+}
+
+void Shard::on_failed_unread(Socket& socket) noexcept {
+  if (socket.kind == SocketKind::kForeign) return detach(socket);  // a later read or write tells
+  const Status pending = context_.kernel.take_error(socket.fd);
+  // Nothing to say: heard of again when somebody reads or writes, and no turn spins meanwhile.
+  if (pending.ok()) return detach(socket);
+  on_stream_failed(socket, pending.error());
+}
+
+// --- output ---------------------------------------------------------------------------------------
+
+void Shard::count_queued_locked(Socket& socket) noexcept {
+  const uint64_t waiting = socket.write_blocked ? socket.output.queued_bytes() : 0;
+  if (waiting == socket.counted_bytes) return;
+  // Wraps around for less, as unsigned sums do; only a bound is checked against it.
+  context_.queued_bytes.fetch_add(waiting - socket.counted_bytes, std::memory_order_relaxed);
+  socket.counted_bytes = waiting;
+}
+
+void Shard::flush_locked(Socket& socket) noexcept {
+  size_t written = 0;
+  bool blocked = false;
+  while (!blocked && !socket.output.is_empty()) {
+    std::array<iovec, kPartsPerWriteMax> parts;
+    const size_t count = socket.output.gather(parts);
+    const std::span<const iovec> batch(parts.data(), count);
+    size_t size = 0;
+    for (const iovec& part : batch) size += part.iov_len;
+    const Result<size_t> taken = socket.kind == SocketKind::kForeign
+                                     ? context_.kernel.write_foreign(socket.fd, batch)
+                                     : context_.kernel.send(socket.fd, batch);
+    if (!taken) {
+      if (!os::is_transient(taken.error())) return fail_output_locked(socket, taken.error());
+      blocked = true;
+      break;
+    }
+    socket.output.consume(*taken);
+    written += *taken;
+    blocked = *taken < size || written >= kFlushBytesMax;
+  }
+  if (written != 0) {
+    // Statistics, written under the mutex.
+    socket.write_bytes.store(socket.write_bytes.load(std::memory_order_relaxed) + written,
+                             std::memory_order_relaxed);
+    socket.write_ms.store(base::to_millis(context_.clock.now()), std::memory_order_relaxed);
+  }
+  socket.write_blocked = !socket.output.is_empty();
+  count_queued_locked(socket);
+  if (socket.output.is_empty() && socket.warned) {
+    socket.warned = false;
+    socket.warn_at = context_.limits.warn_bytes;
+    if (socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed) {
+      (void)context_.sink.on_event(
+          socket.owner, {.kind = EventKind::kWarning,
+                         .socket = socket.id.load(std::memory_order_relaxed)});  // under the mutex
+    }
+  }
+}
+
+void Shard::warn_locked(Socket& socket) noexcept {
+  const uint64_t queued = socket.output.queued_bytes();
+  if (socket.warn_at == 0 || queued < socket.warn_at) return;
+  while (socket.warn_at <= queued) socket.warn_at *= 2;
+  socket.warned = true;
+  (void)context_.sink.on_event(
+      socket.owner, {.kind = EventKind::kWarning,
+                     .socket = socket.id.load(std::memory_order_relaxed),  // under the mutex
+                     .value = static_cast<int32_t>((queued + 1023) / 1024)});
+}
+
+void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
+  socket.output_dead = true;
+  socket.output.clear();  // D-30: at once
+  socket.write_blocked = false;
+  count_queued_locked(socket);
+  socket.write_error = error;
+  request_attention_locked(socket);
+}
+
+void Shard::on_output_failed(Socket& socket, const Error& error) noexcept {
+  if (socket.state != SocketState::kOpen || error.domain() != Error::Domain::kErrno) {
+    return on_stream_failed(socket, error);  // over already, or ended by a limit of ours
+  }
+  // S-15: what the peer sent before it went is still read; its end brings the CLOSE.
+  emit_error(socket, error);
+  set_state(socket, SocketState::kWriteClosed);
+  (void)update_interest(socket);
+}
+
+void Shard::on_writable(Socket& socket) noexcept {
+  bool drained = false;
+  bool dead = false;
+  {
+    MutexLock lock(socket.mutex);
+    flush_locked(socket);
+    drained = socket.output.is_empty();
+    dead = socket.output_dead;
+  }
+  if (dead) return;  // told by run_attention(), later in this turn
+  socket.waiting_since_ms = now_ms_;  // there was progress, or a new wait begins
+  if (drained && socket.state == SocketState::kClosing) return finish_output(socket);
+  if (const Status armed = update_interest(socket); !armed) {
+    return on_stream_failed(socket, armed.error());
+  }
+  if (!drained) arm_deadline(socket);
+}
+
+// --- the end --------------------------------------------------------------------------------------
+
+void Shard::begin_closing(Socket& socket) noexcept {
+  set_state(socket, SocketState::kClosing);
+  deadlines_.cancel(socket);
+  on_writable(socket);
+}
+
+void Shard::finish_output(Socket& socket) noexcept {
+  // A stream whose end we have read holds no input that a reset could be sent for.
+  if (socket.peer_ended || socket.kind == SocketKind::kForeign) return free_socket(socket);
+  if (!context_.kernel.shutdown_write(socket.fd)) return free_socket(socket);  // the peer is gone
+  set_state(socket, SocketState::kLingering);
+  socket.waiting_since_ms = now_ms_;
+  discard_input(socket);
+}
+
+// D-15: closing a descriptor with unread input makes the kernel send a reset, which destroys output on
+// its way. So input is read and dropped until the peer's FIN, or until nothing is left that could be
+// lost: no input and every byte of ours acknowledged.
+void Shard::discard_input(Socket& socket) noexcept {
+  for (size_t reads = 0; reads < kLingerReadsMax; ++reads) {
+    const Result<size_t> got = context_.kernel.recv(socket.fd, read_buffer_);
+    if (!got) {
+      if (!os::is_transient(got.error())) return free_socket(socket);
+      const Result<size_t> unsent = context_.kernel.unsent_bytes(socket.fd);
+      if (!unsent || *unsent == 0) return free_socket(socket);
+      break;
+    }
+    if (*got == 0) return free_socket(socket);
+    socket.discarded_bytes += *got;
+    const uint64_t limit = context_.limits.linger_discard_bytes;
+    if (limit != 0 && socket.discarded_bytes > limit) return free_socket(socket);
+  }
+  if (!update_interest(socket)) return free_socket(socket);
+  arm_deadline(socket);
+}
+
+}  // namespace skyloom::net

@@ -1,0 +1,126 @@
+// Datagrams in and out.
+#include <errno.h>
+
+#include <cstring>
+
+#include "net/open_socket.hpp"
+#include "net/shard.hpp"
+#include "net/udp_address.hpp"
+
+namespace skyloom::net {
+
+using base::Block;
+using base::Errc;
+using base::Error;
+using base::MutexLock;
+using base::Result;
+using base::Status;
+
+void Shard::open_udp(Socket& socket) noexcept {
+  if (socket.fd < 0) {  // by name: nothing could be tried before
+    Error error = Error::of(Errc::kNoAddress);
+    const bool dial = socket.opening->purpose == Opening::Purpose::kUdpDial;
+    for (const os::SocketAddress& address : socket.opening->addresses) {
+      const Result<int> fd =
+          dial ? context_.kernel.open_socket(address.family(), os::SocketType::kDatagram)
+               : open_bound(context_.kernel, address, os::SocketType::kDatagram);
+      if (!fd) {
+        error = fd.error();
+        continue;
+      }
+      MutexLock lock(socket.mutex);
+      socket.fd = *fd;
+      socket.family = address.family();
+      socket.state = SocketState::kOpen;
+      if (dial) socket.peer = address;
+      break;
+    }
+    if (socket.fd < 0) return fail_opening(socket, error);
+  }
+  socket.opening.reset();
+  if (const Status armed = update_interest(socket); !armed) {
+    return fail_opening(socket, armed.error());
+  }
+}
+
+void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
+  if (readiness.writable && socket.armed.write) {
+    {
+      MutexLock lock(socket.mutex);
+      flush_datagrams_locked(socket);
+    }
+    (void)update_interest(socket);
+  }
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  for (size_t count = 0; count < kDatagramsPerTurnMax; ++count) {
+    if (!receive_datagram(socket) || find(id) == nullptr || !socket.armed.read) return;
+  }
+}
+
+bool Shard::receive_datagram(Socket& socket) noexcept {
+  static_assert(kUdpPayloadBytesMax <= (64u << 10), "a datagram fits into the smallest read buffer");
+  const Result<os::Datagram> got = context_.kernel.recv_from(socket.fd, read_buffer_);
+  if (!got) {
+    switch (got.error().sys_errno()) {
+      case EAGAIN:
+      case EINTR: return false;
+      case ECONNREFUSED:  // what became of a datagram sent earlier: news, not the end of the socket
+      case ECONNRESET:
+      case EHOSTUNREACH:
+      case ENETUNREACH:
+      case EHOSTDOWN:
+      case ENETDOWN:
+      case EMSGSIZE:
+      case EPERM:
+      case ENOMEM:
+      case ENOBUFS: return true;
+      default:
+        emit_error(socket, got.error());  // S-22
+        free_socket(socket);
+        return false;
+    }
+  }
+  const size_t size = got->size;
+  Block block = base::make_block(size + kUdpAddressBytesMax);
+  if (!block) {
+    context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    return true;
+  }
+  std::memcpy(block.get(), read_buffer_.data(), size);
+  std::array<char, kUdpAddressBytesMax> from;
+  const size_t from_size = put_udp_address(got->from, from);
+  std::memcpy(block.get() + size, from.data(), from_size);
+  // Statistics: this turn is the only writer.
+  socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + size,
+                          std::memory_order_relaxed);
+  socket.read_ms.store(now_ms_, std::memory_order_relaxed);
+  const Appetite appetite = context_.sink.on_event(
+      socket.owner, {.kind = EventKind::kUdp,
+                     .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
+                     .value = static_cast<int32_t>(size),
+                     .data = std::move(block),
+                     .size = size + from_size});
+  if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
+  return true;
+}
+
+void Shard::flush_datagrams_locked(Socket& socket) noexcept {
+  while (socket.udp_output != nullptr && !socket.udp_output->empty()) {
+    const QueuedDatagram& next = socket.udp_output->front();
+    const iovec part{const_cast<char*>(next.buffer.data()), next.buffer.size()};  // only read from
+    const Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &next.to);
+    if (!sent && os::is_transient(sent.error())) break;
+    if (sent) {
+      // Statistics, written under the mutex.
+      socket.write_bytes.store(socket.write_bytes.load(std::memory_order_relaxed) + *sent,
+                               std::memory_order_relaxed);
+    } else {
+      context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    }
+    socket.udp_output->pop_front();
+  }
+  socket.write_blocked = socket.udp_output != nullptr && !socket.udp_output->empty();
+  if (!socket.write_blocked) socket.udp_output.reset();
+}
+
+}  // namespace skyloom::net

@@ -1,0 +1,134 @@
+// One slot of a shard's table of sockets, and the states of its life.
+//
+//   reserved ──> listen_paused ──> listening
+//      │
+//      ├──> connecting ──> open ──peer FIN──> read_closed ─┐
+//      │                    │ ╲                            │ close
+//      └──(UDP, bind)──────>│  write failed ─> write_closed│
+//   accepted ──start──────> │                        │     │
+//                           └──close──> closing <────┼─────┘
+//                                          │ output sent, FIN sent
+//                                          v
+//                                      lingering ──peer FIN, deadline──> free
+//
+// Every state also leaves to free: by shutdown, by an error, by a deadline.
+// CLOSE has been told in read_closed, closing and lingering, and never twice.
+//
+// Slots are pooled and never returned while the shard lives, so a stale pointer reads a slot, not
+// freed memory; `id` under `mutex` says whose it is now.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/intrusive_list.hpp"
+#include "base/mpsc_queue.hpp"
+#include "base/mutex.hpp"
+#include "base/timer_wheel.hpp"
+#include "net/event.hpp"
+#include "net/frame_cutter.hpp"
+#include "net/poller/poller.hpp"
+#include "net/resolver.hpp"
+#include "net/udp_queue.hpp"
+#include "net/write_queue.hpp"
+#include "os/socket_address.hpp"
+
+namespace skyloom::net {
+
+enum class SocketState : uint8_t {
+  kFree,
+  kReserved,      // the id is out, its command or its name lookup is under way
+  kListenPaused,  // bound, not accepting
+  kListening,
+  kConnecting,
+  kAccepted,      // delivers nothing and drops output until it is started
+  kOpen,
+  kReadClosed,    // the peer sent FIN; output still goes
+  kWriteClosed,   // output is dead; input still comes
+  kClosing,       // closed by us, output left
+  kLingering,     // FIN sent; input is discarded until the peer's
+};
+
+enum class SocketKind : uint8_t {
+  kTcp,
+  kUdp,
+  kForeign,  // somebody else's descriptor: never closed by us (D-17)
+};
+
+// What a reserved socket is going to be, and how far that has got.
+struct Opening {
+  enum class Purpose : uint8_t { kConnect, kListen, kForeign, kUdpBind, kUdpDial };
+  Purpose purpose = Purpose::kConnect;
+  uint16_t port = 0;
+  int backlog = 0;
+  bool resolving = false;
+  bool close_when_open = false;  // D-16
+  Addresses addresses;
+  size_t next_address = 0;
+  int64_t attempt_since_ms = 0;
+};
+
+struct OwnerLinkTag;
+struct FullLinkTag;
+
+// Home: members marked "turn" belong to the holder of the shard's turn; those marked "mutex" are
+// guarded by `mutex`; those marked "both" are written by the turn under the mutex, so that the turn
+// may read them without it.
+struct Socket : base::MpscNode,
+                base::Timer,
+                base::ListLink<OwnerLinkTag>,
+                base::ListLink<FullLinkTag> {
+  std::atomic<SocketId> id{0};  // 0 while free; written under mutex
+  base::Mutex mutex;
+  uint32_t table_id = 0;  // the shard's part of the id; both
+
+  int fd = -1;                             // both
+  SocketState state = SocketState::kFree;  // both
+  SocketKind kind = SocketKind::kTcp;      // both
+  int family = 0;                          // both; of a UDP socket with a descriptor
+  OwnerTag owner = 0;                      // both
+  os::SocketAddress peer;                  // both; UDP: the default destination, if any
+
+  bool close_requested = false;   // mutex; from the call on, sends are refused
+  bool drop_requested = false;    // mutex; the same for shutdown
+  bool write_blocked = false;     // mutex; the kernel took less than all: the turn waits for room
+  bool output_dead = false;       // mutex; a write failed
+  bool in_outbox = false;         // mutex; a worker will flush it
+  bool in_attention = false;      // mutex; waits in the shard's attention queue
+  std::optional<base::Error> write_error;  // mutex; for the turn to tell
+  WriteQueue output;                       // mutex
+  std::unique_ptr<UdpQueue> udp_output;    // mutex
+  uint64_t warn_at = 0;                    // mutex
+  uint64_t counted_bytes = 0;              // mutex; our part of the network's total
+  bool warned = false;                     // mutex
+
+  std::atomic<uint64_t> read_bytes{0};  // statistics: one writer at a time, any reader
+  std::atomic<uint64_t> write_bytes{0};
+  std::atomic<int64_t> read_ms{0};
+  std::atomic<int64_t> write_ms{0};
+
+  bool registered = false;      // turn; the poller knows the descriptor
+  Interest armed;               // turn
+  bool paused = false;          // turn
+  bool full = false;            // turn; the sink has no appetite for full_for
+  bool orphaned = false;        // turn; the owner is dead
+  bool error_told = false;      // turn
+  bool peer_ended = false;      // turn; FIN seen
+  uint8_t accept_burst = 1;     // turn
+  OwnerTag full_for = 0;        // turn
+  Route route;                  // turn
+  std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
+  std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
+  int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs
+  int64_t pause_until_ms = 0;           // turn; listener: accepting rests
+  int64_t pause_ms = 0;                 // turn; listener: for how long last time
+  uint64_t discarded_bytes = 0;         // turn; lingering
+};
+
+inline bool is_listener(SocketState state) noexcept {
+  return state == SocketState::kListenPaused || state == SocketState::kListening;
+}
+
+}  // namespace skyloom::net

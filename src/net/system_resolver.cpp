@@ -1,0 +1,88 @@
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "net/resolver.hpp"
+#include "os/lookup.hpp"
+
+namespace skyloom::net {
+namespace {
+
+using base::Errc;
+using base::Error;
+using base::Result;
+
+constexpr size_t kThreadsMax = 4;
+
+struct Lookup {
+  std::string host;
+  std::function<void(Result<Addresses>)> done;
+};
+
+// Shared with the threads, because getaddrinfo cannot be interrupted: a thread that hangs in it when
+// the resolver goes must find its queue still there (docs/adr/0009).
+struct Queue {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Lookup> waiting;
+  size_t busy = 0;
+  size_t threads = 0;
+  bool closed = false;
+};
+
+void serve(const std::shared_ptr<Queue>& queue) {
+  std::unique_lock lock(queue->mutex);
+  for (;;) {
+    queue->changed.wait(lock, [&] { return queue->closed || !queue->waiting.empty(); });
+    if (queue->closed) return;
+    Lookup lookup = std::move(queue->waiting.front());
+    queue->waiting.pop_front();
+    ++queue->busy;
+    lock.unlock();
+    Result<Addresses> found = os::lookup(lookup.host);
+    lock.lock();
+    --queue->busy;
+    if (queue->closed) return;  // nobody is left who could be told
+    lookup.done(std::move(found));
+  }
+}
+
+class SystemResolver final : public Resolver {
+ public:
+  explicit SystemResolver(size_t lookups_max) : lookups_max_(lookups_max) {}
+
+  ~SystemResolver() override {
+    const std::lock_guard lock(queue_->mutex);
+    queue_->closed = true;
+    queue_->changed.notify_all();
+  }
+
+  void resolve(std::string host, std::function<void(Result<Addresses>)> done) override {
+    std::unique_lock lock(queue_->mutex);
+    if (lookups_max_ != 0 && queue_->waiting.size() + queue_->busy >= lookups_max_) {
+      lock.unlock();
+      done(Error::of(Errc::kDnsQueueFull));
+      return;
+    }
+    queue_->waiting.push_back({std::move(host), std::move(done)});
+    const bool all_busy = queue_->busy + queue_->waiting.size() > queue_->threads;
+    if (all_busy && queue_->threads < kThreadsMax) {
+      ++queue_->threads;
+      std::thread(serve, queue_).detach();  // see Queue
+    }
+    queue_->changed.notify_one();
+  }
+
+ private:
+  const size_t lookups_max_;
+  std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();  // ADR 0009
+};
+
+}  // namespace
+
+std::unique_ptr<Resolver> make_system_resolver(size_t lookups_max) {
+  return std::make_unique<SystemResolver>(lookups_max);
+}
+
+}  // namespace skyloom::net
