@@ -1,0 +1,2 @@
+#include "actor/command.hpp"
+#include "actor/system.hpp"

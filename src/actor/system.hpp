@@ -1,0 +1,224 @@
+// The actor system: services, their messages, names, timers and the workers that run them.
+// All functions may be called on any thread, unless they say otherwise; those that take a Service&
+// on that service's own thread (its callback, `_init` or `_release`). Nothing throws.
+//
+// Lock order: handle table -> mailbox -> names, timers. No lock is held while a hook, a callback or
+// a module runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actor/hooks.hpp"
+#include "actor/mailbox.hpp"
+#include "actor/message.hpp"
+#include "actor/modules.hpp"
+#include "actor/names.hpp"
+#include "actor/scheduler.hpp"
+#include "actor/service.hpp"
+#include "actor/timers.hpp"
+#include "base/clock.hpp"
+#include "base/id_table.hpp"
+#include "base/intrusive_list.hpp"
+
+namespace skyloom::actor {
+
+inline constexpr uint32_t kWorkersMax = 1024;
+inline constexpr uint32_t kSliceMessagesMax = 64;  // then another service has its turn
+
+struct Limits {
+  MailboxLimits mailbox;
+  size_t message_bytes_max = size_t{1} << 30;
+  size_t timers_max = 0;  // per service; 0: no limit
+};
+
+struct Options {
+  uint32_t workers = 1;  // 0: services run only inside run_one() and run_until_idle()
+  uint8_t harbor = 0;    // our node number; 0: single node
+  std::string cpath = "./cservice/?.so";
+  bool profile = true;  // count processor time per service
+  std::string logpath;  // directory of message dumps; empty: LOGON does nothing
+  Limits limits;
+  base::Millis monitor_interval{5000};
+};
+
+// What skynet_current_handle() tells on threads without a service: the negated kind.
+enum class ThreadKind : int32_t { kWorker = 0, kMain = 1, kSocket = 2, kTimer = 3, kMonitor = 4 };
+void set_thread_kind(ThreadKind kind) noexcept;
+// The handle of the service whose callback (or _init, or _release) runs on this thread.
+uint32_t current_handle() noexcept;
+// The same as an object, or null.
+Service* current_service() noexcept;
+
+struct ServiceFigures {
+  size_t mailbox_length = 0;
+  uint64_t messages = 0;
+  base::Nanos cpu{0};
+};
+
+class System final : private Runner {
+ public:
+  // `clock`, `hooks` and `waiter` outlive the System. A null waiter: only timers are waited for.
+  System(const Options& options, base::Clock& clock, Hooks& hooks, IdleWaiter* waiter);
+  // Stops and joins; then retires and releases what is left on the calling thread, the harbor last.
+  ~System() override;
+  System(const System&) = delete;
+  System& operator=(const System&) = delete;
+
+  // Threads. Services can be launched and sent to before start(); they run after it.
+  void start();
+  void request_stop() noexcept;  // also from a worker
+  void join() noexcept;          // not from a worker
+  // For deterministic tests and for the time before start() and after join().
+  bool run_one() noexcept { return scheduler_.run_one(); }
+  size_t run_until_idle() noexcept;
+  // True when all mailboxes are empty and no worker runs anything, which may take `timeout`.
+  bool wait_until_quiet(base::Nanos timeout) noexcept {
+    return scheduler_.wait_until_quiet(timeout);
+  }
+
+  // Service life.
+  // Starts a service; its `_init` runs on this thread, also inside another service's callback.
+  // 0 after a failure, which is in the log. `arguments` may be null.
+  uint32_t launch(std::string_view module, const char* arguments);
+  // With log line and MONITOR notice. `by` is the acting service's handle. False: no such service.
+  bool kill(uint32_t handle, uint32_t by);
+  void exit(Service& self) { kill(self.handle(), self.handle()); }
+  // ABORT: retires every service and refuses to launch others.
+  void retire_all();
+  bool is_alive(uint32_t handle) noexcept;
+  // Services alive or not yet released; the harbor service does not count.
+  uint32_t service_count() const noexcept { return counted_.load(std::memory_order_relaxed); }
+  std::vector<uint32_t> handles() const;
+  std::optional<ServiceFigures> figures_of(uint32_t handle) noexcept;
+  // The service, kept from being released until unpin(); null when it is not alive. It may still be
+  // retired, run, and be dying meanwhile.
+  Service* pin(uint32_t handle) noexcept;
+  void pin_again(Service& service) noexcept { service.mailbox_.pin_again(); }
+  void unpin(Service& service) noexcept;
+  // Calls the module's signal function on this thread. False: no such service.
+  bool signal(uint32_t handle, int number) noexcept;
+  // The service that gets a kTypeClient message for every death; 0: none.
+  void set_monitor_service(uint32_t handle) noexcept { monitor_.store(handle); }
+  uint32_t monitor_service() const noexcept { return monitor_.load(); }
+  // Declares the harbor service: it does not count, and it gets the messages for other nodes.
+  void harbor_start(Service& service) noexcept;
+
+  // Messages.
+  // skynet_send (contract 1.2): `type` may carry tags, `data` and `size` as there. Returns the
+  // session, or -1 (no such service, or its mailbox is full), or -2 (too large).
+  int send(Service& from, uint32_t source, uint32_t destination, int type, int session, void* data,
+           size_t size) noexcept;
+  // skynet_sendname: ":hex", ".local", or a global name.
+  int send_name(Service& from, uint32_t source, const char* destination, int type, int session,
+                void* data, size_t size) noexcept;
+  // Pushes a ready-made message to a local service. Takes the message only when it is delivered. A
+  // refused request (with session and source) is answered with kTypeError. kTypeResponse,
+  // kTypeError and kTypeSystem are never refused.
+  PushResult push(uint32_t handle, Message&& message, PushMode mode = PushMode::kBounded) noexcept;
+  // Frees a message that will not be delivered, with what it points to.
+  void drop(Message&& message) noexcept;
+  bool is_remote(uint32_t handle) const noexcept;
+  // A log line: a kTypeText message to the service named "logger"; dropped while there is none.
+  void log(uint32_t source, std::string_view text) noexcept;
+  void logf(uint32_t source, const char* format, ...) noexcept
+      __attribute__((format(printf, 3, 4)));
+
+  // Names. Local names are given without their dot.
+  // The stored name, valid while registered; null when it is taken or the handle is not alive.
+  const char* register_name(std::string_view name, uint32_t handle) noexcept;
+  bool unregister_name(std::string_view name, uint32_t handle) {
+    return names_.remove(name, handle);
+  }
+  uint32_t find_name(std::string_view name) const { return names_.find(name); }
+  // skynet_queryname: ":hex", ".local"; anything else is refused with a log line of `asker`.
+  uint32_t query_name(uint32_t asker, const char* name) noexcept;
+
+  // Timers. The session, or -1: refused (timers_max), or the service is dead and `centiseconds` is
+  // not positive. A timer of a dead service is forgotten.
+  int timeout(uint32_t handle, int centiseconds, int session) noexcept;
+  // True when the timer was cancelled: its message will not come.
+  bool cancel(uint32_t handle, int session) noexcept { return timers_.cancel({handle, session}); }
+  // Centiseconds since start plus the sub-second part of the wall clock at start.
+  uint64_t now() const noexcept { return static_cast<uint64_t>(centiseconds(clock_.now())); }
+  uint32_t starttime() const noexcept { return starttime_; }
+
+  // Environment. Values stay valid for ever; a key can be set once.
+  const char* getenv(std::string_view key) const { return environment_.find(key); }
+  bool setenv(std::string_view key, std::string_view value) { return environment_.add(key, value); }
+
+  // Message dumps (LOGON, LOGOFF); false when there is no such service.
+  bool start_dump(uint32_t handle, uint32_t by);
+  bool stop_dump(uint32_t handle, uint32_t by);
+
+  // Processor time of `self` in the message it is handling; zero without profile.
+  base::Nanos message_cpu(Service& self) const noexcept;
+
+  Modules& modules() noexcept { return modules_; }
+  const Options& options() const noexcept { return options_; }
+  Scheduler::Figures scheduler_figures() const noexcept { return scheduler_.figures(); }
+  void set_next_handle_for_test(uint32_t local) { table_.set_next_for_test(local); }
+
+ private:
+  struct Outgoing;
+
+  // Runner.
+  void run_slice(Worker& worker, Runnable& item) noexcept override;
+  void expire_timers() noexcept override;
+  std::optional<base::Nanos> arm_timers() noexcept override;
+  void on_stuck_slice() noexcept override;
+  void on_stuck_message(Worker& worker, uint64_t number) noexcept override;
+
+  // dispatch.cpp: what a worker does with a service.
+  void handle_one(Worker& worker, Service& service) noexcept;
+  void tell_notes(uint32_t handle, const Mailbox::Notes& notes) noexcept;
+  void release(Service& service) noexcept;
+  void answer_unhandled(Service& service) noexcept;
+
+  // lifecycle.cpp
+  Service* take_unused();
+  void give_back(Service& service) noexcept;
+  uint32_t start_service(const Module& module, void* instance, const char* arguments);
+  bool retire(uint32_t handle, std::optional<uint32_t> by);
+  void announce_death(uint32_t handle, uint32_t by) noexcept;
+  Service* find(uint32_t handle) const noexcept { return table_.find(handle & kHandleMask); }
+
+  // send.cpp
+  bool make_outgoing(Service& from, Outgoing& outgoing) noexcept;
+  int send_local(uint32_t destination, Outgoing& outgoing) noexcept;
+  int send_remote(const RemoteName& destination, Outgoing& outgoing) noexcept;
+  void dispose(const RawMessage& message, uint32_t receiver) noexcept;
+  size_t weigh(const RawMessage& message) const noexcept;
+
+  int64_t centiseconds(base::Nanos now) const noexcept {
+    return (now - epoch_) / std::chrono::milliseconds(10);
+  }
+
+  const Options options_;
+  base::Clock& clock_;
+  Hooks& hooks_;
+  base::Nanos epoch_{0};  // of now(): monotonic start minus the wall clock's sub-second part
+  uint32_t starttime_ = 0;
+
+  Modules modules_;
+  Names names_;
+  Environment environment_;
+  Timers timers_;
+  base::Mutex pool_mutex_;
+  std::deque<Service> services_ SKYLOOM_GUARDED_BY(pool_mutex_);  // never shrinks
+  base::IntrusiveList<Runnable, RunTag> unused_ SKYLOOM_GUARDED_BY(pool_mutex_);
+  base::IdTable<Service> table_;
+  std::atomic<uint32_t> counted_{0};
+  std::atomic<uint32_t> monitor_{0};
+  std::atomic<uint32_t> harbor_service_{0};
+  std::atomic<bool> aborting_{false};
+  Scheduler scheduler_;  // last: its threads use all of the above
+};
+
+}  // namespace skyloom::actor
