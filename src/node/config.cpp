@@ -171,18 +171,12 @@ std::string accepted_words(std::span<const std::string_view> choices) {
 std::string accepted(const ConfigRow& row) {
   const std::string range = std::to_string(row.min) + " to " + std::to_string(row.max);
   switch (row.unit) {
-    case ConfigUnit::kCount:
-      return "a whole number, " + range;
-    case ConfigUnit::kBytes:
-      return "bytes (suffix k, M or G), " + range;
-    case ConfigUnit::kMillis:
-      return "milliseconds, " + range;
-    case ConfigUnit::kText:
-      return "a text of " + range + " bytes";
-    case ConfigUnit::kChoice:
-      return "one of " + accepted_words(row.choices);
-    case ConfigUnit::kSwitch:
-      return "true or false";
+    case ConfigUnit::kCount: return "a whole number, " + range;
+    case ConfigUnit::kBytes: return "bytes (suffix k, M or G), " + range;
+    case ConfigUnit::kMillis: return "milliseconds, " + range;
+    case ConfigUnit::kText: return "a text of " + range + " bytes";
+    case ConfigUnit::kChoice: return "one of " + accepted_words(row.choices);
+    case ConfigUnit::kSwitch: return "true or false";
   }
   return {};
 }
