@@ -83,9 +83,8 @@ void SimNetwork::take_fd(SimSocket& socket) {
 }
 
 void SimNetwork::erase(SimSocket& socket) {
-  if (socket.local && socket.accepted && !socket.reuse_address) {
-    stream_ports_.release_exclusive(socket.local->port());
-  } else if (socket.local && !socket.accepted) {
+  if (socket.exclusive_port) stream_ports_.release_exclusive(socket.local->port());
+  if (socket.local && !socket.accepted) {
     ports_of(socket).release(socket.id, socket.local->port());
   }
   sockets_.erase(socket.id);
@@ -285,23 +284,24 @@ void SimNetwork::close(int fd) noexcept {
   SimSocket* socket = by_fd(fd);
   if (socket == nullptr) return;
   take_fd(*socket);
-  switch (socket->kind) {
+  close_locked(*socket);
+  settle();
+}
+
+// The descriptor is gone already.
+void SimNetwork::close_locked(SimSocket& socket) {
+  switch (socket.kind) {
     case SimKind::kStream:
-      close_stream(*socket);
-      break;
+      return close_stream(socket);
     case SimKind::kPair:
-      close_pair(*socket);
-      break;
+      return close_pair(socket);
     case SimKind::kPipeReader:
     case SimKind::kPipeWriter:
-      close_pipe(*socket);
-      break;
+      return close_pipe(socket);
     case SimKind::kDatagram:
     case SimKind::kReserve:
-      erase(*socket);
-      break;
+      return erase(socket);
   }
-  settle();
 }
 
 void SimNetwork::reset(int fd) noexcept {
@@ -312,10 +312,8 @@ void SimNetwork::reset(int fd) noexcept {
   take_fd(*socket);
   if (socket->kind == SimKind::kStream && socket->life == SimLife::kOpen) {
     reset_locked(*socket);
-  } else if (socket->kind == SimKind::kStream) {
-    close_stream(*socket);
   } else {
-    erase(*socket);
+    close_locked(*socket);
   }
   settle();
 }

@@ -186,7 +186,11 @@ class SimNetwork final : public os::Kernel {
   base::Result<size_t> write_pipe(SimSocket& socket, std::span<const iovec> parts)
       SKYLOOM_REQUIRES(mutex_);
   size_t take_received(SimSocket& socket, std::span<char> into) SKYLOOM_REQUIRES(mutex_);
-  size_t send_room(const SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
+  struct Room {
+    size_t used;
+    size_t left;
+  };
+  Room send_room(const SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
   void pump(SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
   void die(SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
   void close_stream(SimSocket& socket) SKYLOOM_REQUIRES(mutex_);

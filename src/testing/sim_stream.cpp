@@ -117,15 +117,14 @@ int SimNetwork::connect_stream(SimSocket& socket, const SocketAddress& address) 
 }
 
 // How much the kernel would still take from the writer.
-size_t SimNetwork::send_room(const SimSocket& socket) {
+SimNetwork::Room SimNetwork::send_room(const SimSocket& socket) {
   const SimSocket* peer = by_id(socket.peer);
-  if (socket.kind == SimKind::kPipeWriter || socket.kind == SimKind::kPair) {
-    if (peer == nullptr) return socket.send_bytes_max;
-    const size_t held = peer->received.size();
-    return peer->receive_bytes_max - std::min(peer->receive_bytes_max, held);
-  }
-  const size_t used = socket.unsent.size() + (peer == nullptr ? 0 : peer->in_transit);
-  return socket.send_bytes_max - std::min(socket.send_bytes_max, used);
+  const bool is_tcp = socket.kind == SimKind::kStream;  // the others have the reader's buffer only
+  const size_t all = is_tcp || peer == nullptr ? socket.send_bytes_max : peer->receive_bytes_max;
+  size_t used = socket.unsent.size();
+  if (peer != nullptr) used += is_tcp ? peer->in_transit : peer->received.size();
+  used = std::min(used, all);
+  return {.used = used, .left = all - used};
 }
 
 net::Readiness SimNetwork::flags_of(const SimSocket& socket) {
@@ -144,7 +143,7 @@ net::Readiness SimNetwork::flags_of(const SimSocket& socket) {
       return flags;
     case SimKind::kPipeWriter:
       flags.failed = by_id(socket.peer) == nullptr;
-      flags.writable = flags.failed || send_room(socket) >= kSimPipeAtomicBytes;
+      flags.writable = flags.failed || send_room(socket).left >= kSimPipeAtomicBytes;
       return flags;
     case SimKind::kDatagram:
       flags.readable = !socket.datagrams.empty();
@@ -168,11 +167,9 @@ net::Readiness SimNetwork::flags_of(const SimSocket& socket) {
       break;
     case SimLife::kOpen: {
       // Linux reports room only when a third of the buffer is free.
-      const size_t room = send_room(socket);
-      const bool roomy =
-          room >= (socket.send_bytes_max - std::min(room, socket.send_bytes_max)) / 2;
+      const Room room = send_room(socket);
       flags.readable = has_bytes || ended;
-      flags.writable = shut || (room > 0 && roomy);
+      flags.writable = shut || (room.left > 0 && room.left >= room.used / 2);
       flags.hung_up = ended && shut;
       break;
     }
@@ -252,14 +249,16 @@ Result<size_t> SimNetwork::recv_stream(SimSocket& socket, std::span<char> into) 
 }
 
 Result<size_t> SimNetwork::send_stream(SimSocket& socket, std::span<const iovec> parts) {
-  if (socket.pending_error != 0) return Error::from_errno(std::exchange(socket.pending_error, 0));
+  if (socket.pending_error != 0 && socket.kind == SimKind::kStream) {
+    return Error::from_errno(std::exchange(socket.pending_error, 0));
+  }
   if (socket.life == SimLife::kConnecting) return Error::from_errno(EAGAIN);
   if (socket.life != SimLife::kOpen || socket.output != SimOutput::kOpen) {
     return Error::from_errno(EPIPE);
   }
   const size_t total = total_size(parts);
   if (total == 0) return size_t{0};
-  const size_t room = send_room(socket);
+  const size_t room = send_room(socket).left;
   if (room == 0) return Error::from_errno(EAGAIN);
   if (const int code = interruption(); code != 0) return Error::from_errno(code);
   const size_t count = shortened(std::min(total, room), options_.write_bytes_max);
@@ -349,7 +348,6 @@ void SimNetwork::close_listener(SimSocket& listener) {
   erase(listener);
 }
 
-// The descriptor is gone already.
 void SimNetwork::close_stream(SimSocket& socket) {
   switch (socket.life) {
     case SimLife::kListening:
