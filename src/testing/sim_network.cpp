@@ -83,8 +83,9 @@ void SimNetwork::take_fd(SimSocket& socket) {
 }
 
 void SimNetwork::erase(SimSocket& socket) {
-  if (socket.exclusive_port) stream_ports_.release_exclusive(socket.local->port());
-  if (socket.local && !socket.accepted) {
+  if (socket.accepted) {
+    stream_ports_.release_accepted(*socket.local, socket.accepted_reuse);
+  } else if (socket.local) {
     ports_of(socket).release(socket.id, socket.local->port());
   }
   sockets_.erase(socket.id);

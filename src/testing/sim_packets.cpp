@@ -96,8 +96,8 @@ void SimNetwork::establish(SimSocket& client, SimSocket& listener) {
   server.remote = client.local;
   server.peer = client.id;
   client.peer = server.id;
-  server.exclusive_port = !listener.reuse_address;
-  if (server.exclusive_port) stream_ports_.adopt_exclusive(server.local->port());
+  server.accepted_reuse = listener.reuse_address;
+  stream_ports_.add_accepted(*server.local, server.accepted_reuse);
   listener.ready.push_back(server.id);
   touch(listener);
   transmit({.kind = PacketKind::kSynAck, .from = server.id, .to = client.id});
@@ -115,31 +115,32 @@ void SimNetwork::arrive_syn_ack(const Packet& packet) {
 
 void SimNetwork::arrive_bytes(const Packet& packet) {
   SimSocket* to = by_id(packet.to);
-  SimSocket* from = by_id(packet.from);
-  const bool nobody_reads = to == nullptr || to->holder == SimHolder::kOrphan;
-  if (nobody_reads) {
+  const bool is_mine = to != nullptr && to->peer == packet.from;  // not of an earlier connection
+  if (!is_mine || to->holder == SimHolder::kOrphan) {
     // A closed end answers bytes with a reset, even while it still flushes its own.
-    if (to != nullptr) erase(*to);
+    if (is_mine) erase(*to);
     transmit({.kind = PacketKind::kReset, .from = packet.to, .to = packet.from});
     return;
   }
-  if (to->life == SimLife::kDead) return;
+  if (to->life != SimLife::kOpen) return;
   to->in_transit -= packet.bytes.size();
   to->received.append(packet.bytes);
   touch(*to);
-  if (from != nullptr) touch(*from);  // acknowledged: room to send
+  if (const SimSocket* from = by_id(packet.from)) touch(*from);  // acknowledged: room to send
 }
 
 void SimNetwork::arrive_fin(const Packet& packet) {
   SimSocket* to = by_id(packet.to);
-  if (to == nullptr || to->holder == SimHolder::kOrphan || to->life == SimLife::kDead) return;
+  if (to == nullptr || to->peer != packet.from || to->life != SimLife::kOpen) return;
   to->input = SimInput::kEnded;
   touch(*to);
 }
 
+// `from` kSimNobody: from no connection, a refusal.
 void SimNetwork::arrive_reset(const Packet& packet) {
   SimSocket* to = by_id(packet.to);
-  if (to == nullptr || to->life == SimLife::kDead) return;
+  if (to == nullptr || (packet.from != kSimNobody && to->peer != packet.from)) return;
+  if (to->life != SimLife::kOpen && to->life != SimLife::kConnecting) return;
   if (to->holder == SimHolder::kOrphan) {
     erase(*to);
     return;

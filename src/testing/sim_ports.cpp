@@ -73,7 +73,11 @@ SocketAddress wildcard(int family, uint16_t port) noexcept {
 
 bool SimPorts::is_taken(const SimBinding& binding) const {
   const uint16_t port = binding.address.port();
-  if (exclusive_.contains(port)) return true;
+  if (const auto streams = accepted_.find(port); streams != accepted_.end()) {
+    for (const auto& [stream, count] : streams->second) {
+      if (overlap(binding, stream) && !(binding.reuse && stream.reuse)) return true;
+    }
+  }
   const auto found = bindings_.find(port);
   if (found == bindings_.end()) return false;
   for (const SimBinding& other : found->second) {
@@ -142,9 +146,27 @@ void SimPorts::release(SimId id, uint16_t port) {
   if (found->second.empty()) bindings_.erase(found);
 }
 
-void SimPorts::release_exclusive(uint16_t port) {
-  const auto found = exclusive_.find(port);
-  if (found != exclusive_.end() && --found->second == 0) exclusive_.erase(found);
+void SimPorts::add_accepted(const SocketAddress& local, bool reuse) {
+  std::vector<Accepted>& streams = accepted_[local.port()];
+  for (auto& [stream, count] : streams) {
+    if (!same_ip(stream.address, local) || stream.reuse != reuse) continue;
+    ++count;
+    return;
+  }
+  Accepted first{.binding = {}, .count = 1};
+  first.binding.address = local;
+  first.binding.reuse = reuse;
+  streams.push_back(first);
+}
+
+void SimPorts::release_accepted(const SocketAddress& local, bool reuse) {
+  const auto found = accepted_.find(local.port());
+  if (found == accepted_.end()) return;
+  for (auto& [stream, count] : found->second) {
+    if (same_ip(stream.address, local) && stream.reuse == reuse) --count;
+  }
+  std::erase_if(found->second, [](const Accepted& streams) { return streams.count == 0; });
+  if (found->second.empty()) accepted_.erase(found);
 }
 
 SimId SimPorts::find_listener(const SocketAddress& to) const {

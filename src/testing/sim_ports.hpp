@@ -41,10 +41,9 @@ class SimPorts {
   void set_remote(SimId id, uint16_t port, const std::optional<os::SocketAddress>& remote);
   void release(SimId id, uint16_t port);
 
-  // Accepted streams keep their listener's port taken after it is gone. Only those whose listener
-  // had no SO_REUSEADDR are counted: the others are in nobody's way.
-  void adopt_exclusive(uint16_t port) { ++exclusive_[port]; }
-  void release_exclusive(uint16_t port);
+  // Accepted streams keep their listener's port taken after it is gone.
+  void add_accepted(const os::SocketAddress& local, bool reuse);
+  void release_accepted(const os::SocketAddress& local, bool reuse);
 
   // kSimNobody when nobody listens there.
   SimId find_listener(const os::SocketAddress& to) const;
@@ -57,7 +56,11 @@ class SimPorts {
 
   uint16_t next_ephemeral_ = 0;
   std::unordered_map<uint16_t, std::vector<SimBinding>> bindings_;
-  std::unordered_map<uint16_t, size_t> exclusive_;
+  struct Accepted {  // only counted: a listener may have very many
+    SimBinding binding;
+    size_t count;
+  };
+  std::unordered_map<uint16_t, std::vector<Accepted>> accepted_;
 };
 
 }  // namespace skyloom::testing

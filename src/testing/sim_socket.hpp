@@ -77,7 +77,7 @@ struct SimSocket {
   bool reuse_address = false;
   bool v6_only = false;
   bool accepted = false;        // shares its listener's port
-  bool exclusive_port = false;  // accepted, and counted by SimPorts::adopt_exclusive
+  bool accepted_reuse = false;  // and its SO_REUSEADDR of that moment
   size_t send_bytes_max = 0;
   size_t receive_bytes_max = 0;
   // IPv4 addresses are never in their IPv6 form here.

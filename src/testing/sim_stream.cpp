@@ -343,7 +343,7 @@ void SimNetwork::close_listener(SimSocket& listener) {
     if (SimSocket* server = by_id(id)) reset_locked(*server);
   }
   for (const SimId id : listener.waiting) {
-    transmit({.kind = PacketKind::kReset, .from = listener.id, .to = id});
+    transmit({.kind = PacketKind::kReset, .to = id});
   }
   erase(listener);
 }
