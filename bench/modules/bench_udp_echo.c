@@ -48,8 +48,7 @@ static int parse_address(const char* parm, char host[HOST_MAX], int* port) {
 int bench_udp_echo_init(void* self, struct skynet_context* ctx, const char* parm) {
   char host[HOST_MAX] = "127.0.0.1";
   int port = 0;
-  if (parm == NULL || (sscanf(parm, "%127[^: ]:%d", host, &port) != 2 &&
-                       (strcpy(host, "127.0.0.1"), sscanf(parm, "%d", &port) != 1))) {
+  if (!parse_address(parm, host, &port)) {
     skynet_error(ctx, "bench_udp_echo: parameter must be PORT or HOST:PORT");
     return 1;
   }
