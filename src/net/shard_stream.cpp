@@ -1,5 +1,8 @@
 // Streams: bytes in, bytes out, and every way to end.
+#include <errno.h>
+
 #include <algorithm>
+#include <cstring>
 
 #include "net/shard.hpp"
 
@@ -60,6 +63,7 @@ void Shard::deliver(Socket& socket, std::span<const char> bytes) noexcept {
                      .data = std::move(block),
                      .size = bytes.size()});
   if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
+  if (appetite == Appetite::kBroken) on_stream_failed(socket, Error::from_errno(ENOMEM));
 }
 
 void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept {
@@ -77,6 +81,7 @@ void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept
                        .size = frame->size,
                        .route = socket.route});
     if (appetite == Appetite::kFull) mark_full(socket, to);
+    if (appetite == Appetite::kBroken) return on_stream_failed(socket, Error::from_errno(ENOMEM));
   }
 }
 
