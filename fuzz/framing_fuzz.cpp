@@ -38,6 +38,7 @@ bool cut_available(Framing framing, std::string& input, size_t limit, size_t& sc
     if (!frame) break;
     const size_t before =
         frame->payload.empty() ? 0 : static_cast<size_t>(frame->payload.data() - input.data());
+    require(frame->payload.empty() || frame->payload.data() >= input.data());
     require(frame->consumed > 0 && frame->consumed <= input.size());
     require(before + frame->payload.size() <= frame->consumed);
     require(framing == Framing::kNone || frame->payload.size() <= limit);
