@@ -23,6 +23,8 @@ namespace {
 
 using base::Result;
 
+constexpr base::Millis kNoLimit = std::chrono::hours(24 * 365);
+
 struct Loaded {
   node::NodeConfig config;
   node::ConfigValues values;
@@ -56,7 +58,8 @@ void reopen_log(node::Node& node) {
 int stop_orderly(node::Node& node, os::SignalWaiter& signals) {
   bool whole = false;
   std::thread stopper([&] {
-    whole = node.stop(node.config().shutdown_timeout);
+    const base::Millis limit = node.config().shutdown_timeout;
+    whole = node.stop(limit == base::Millis(0) ? kNoLimit : limit);
     signals.notify();
   });
   for (int signal = -1; signal != 0;) {
