@@ -8,7 +8,7 @@
 namespace skyloom::net {
 namespace {
 
-using skyloom::testing::Peer;
+using testing::Peer;
 using std::chrono::seconds;
 
 constexpr OwnerTag kOwner = 7;
@@ -23,7 +23,7 @@ std::string pattern(size_t size) {
   return bytes;
 }
 
-INSTANTIATE_TEST_SUITE_P(Settings, NetworkTest, testing::ValuesIn(all_settings()), setting_name);
+INSTANTIATE_TEST_SUITE_P(Settings, NetworkTest, ::testing::ValuesIn(all_settings()), setting_name);
 
 TEST_P(NetworkTest, BytesGoBothWays) {
   Pair pair = connected_pair(kOwner);
@@ -78,7 +78,7 @@ TEST_P(NetworkTest, ThePeersEndIsOneCloseAndOutputStillGoes) {
   network_->start(pair.server, kOwner);
   EXPECT_EQ(log_.wait_for(EventKind::kError, pair.server).text, "socket closed");
   network_->close(pair.server);
-  EXPECT_EQ(pair.client.recv_until_end().value(), late);
+  EXPECT_TRUE(pair.client.recv_until_end().value() == late);
   wait_until_no_sockets();
   EXPECT_EQ(log_.count(EventKind::kClose, pair.server), 1u);
 }
@@ -90,7 +90,7 @@ TEST_P(NetworkTest, CloseSendsWhatIsQueuedAndTellsAtOnce) {
   network_->close(pair.server);
   log_.wait_for(EventKind::kClose, pair.server);
   EXPECT_EQ(send(pair.server, "more"), SendVerdict::kRefused);
-  EXPECT_EQ(pair.client.recv_until_end().value(), bytes);
+  EXPECT_TRUE(pair.client.recv_until_end().value() == bytes);
   wait_until_no_sockets();
 }
 
@@ -102,7 +102,7 @@ TEST_P(NetworkTest, UnreadInputDoesNotDestroyOutputAtClose) {
     const std::string bytes = pattern(300000);
     EXPECT_EQ(send(pair.server, bytes), SendVerdict::kAccepted);
     network_->close(pair.server);
-    EXPECT_EQ(pair.client.recv_until_end().value(), bytes);
+    EXPECT_TRUE(pair.client.recv_until_end().value() == bytes);
     pair.client.close();
     wait_until_no_sockets();
   }
@@ -170,7 +170,7 @@ TEST_P(NetworkTest, PauseStopsReadingAndStartResumes) {
 }
 
 TEST_P(NetworkTest, AConnectReadsByItselfAndTellsThePeersIp) {
-  auto listener = skyloom::testing::PeerListener::open(*world_, loopback());
+  auto listener = testing::PeerListener::open(*world_, loopback());
   ASSERT_TRUE(listener.ok());
   const auto id = network_->connect(kOwner, "127.0.0.1", listener->address().port());
   ASSERT_TRUE(id.ok());
@@ -184,7 +184,7 @@ TEST_P(NetworkTest, AConnectReadsByItselfAndTellsThePeersIp) {
 }
 
 TEST_P(NetworkTest, ARefusedConnectIsOneErrorAndNothingElse) {
-  auto listener = skyloom::testing::PeerListener::open(*world_, loopback());
+  auto listener = testing::PeerListener::open(*world_, loopback());
   ASSERT_TRUE(listener.ok());
   const uint16_t port = listener->address().port();
   listener->close();
@@ -196,8 +196,8 @@ TEST_P(NetworkTest, ARefusedConnectIsOneErrorAndNothingElse) {
 }
 
 TEST_P(NetworkTest, EveryAddressOfANameIsTried) {
-  auto dead = skyloom::testing::PeerListener::open(*world_, loopback());
-  auto alive = skyloom::testing::PeerListener::open(*world_, *os::SocketAddress::parse("127.0.0.2", 0));
+  auto dead = testing::PeerListener::open(*world_, loopback());
+  auto alive = testing::PeerListener::open(*world_, *os::SocketAddress::parse("127.0.0.2", 0));
   ASSERT_TRUE(dead.ok() && alive.ok());
   dead->close();
   const auto id = network_->connect(kOwner, "game.example", alive->address().port());
@@ -227,7 +227,7 @@ TEST_P(NetworkTest, AHangingLookupFailsAtItsDeadlineAndItsLateAnswerFindsNobody)
 }
 
 TEST_P(NetworkTest, CloseWhileConnectingDeliversWhatWasSent) {
-  auto listener = skyloom::testing::PeerListener::open(*world_, loopback());
+  auto listener = testing::PeerListener::open(*world_, loopback());
   ASSERT_TRUE(listener.ok());
   const auto id = network_->connect(kOwner, "later.example", listener->address().port());
   ASSERT_TRUE(id.ok());
@@ -279,7 +279,7 @@ TEST_P(NetworkTest, AWarningComesAtEachDoublingAndZeroAfterTheDrain) {
     sent += part;
     ASSERT_LT(sent.size(), size_t{64} << 20);
   }
-  EXPECT_EQ(pair.client.recv_exactly(sent.size()).value(), sent);
+  EXPECT_TRUE(pair.client.recv_exactly(sent.size()).value() == sent);
   log_.wait_for([&](const Told& told) {
     return told.kind == EventKind::kWarning && told.socket == pair.server && told.value == 0;
   });
@@ -313,7 +313,7 @@ TEST_P(NetworkTest, RefusingPolicyKeepsTheSocketAndWhatItHas) {
   std::string sent;
   const std::string part = pattern(32u << 10);
   while (send(pair.server, part) == SendVerdict::kAccepted) sent += part;
-  EXPECT_EQ(pair.client.recv_exactly(sent.size()).value(), sent);
+  EXPECT_TRUE(pair.client.recv_exactly(sent.size()).value() == sent);
 }
 
 TEST_P(NetworkTest, AStalledWriteEndsAtItsDeadline) {
@@ -339,7 +339,7 @@ TEST_P(NetworkTest, AnIdleSocketEndsAtItsDeadline) {
 
 TEST_P(NetworkTest, LowPriorityWaitsButNeverTearsABuffer) {
   Pair pair = connected_pair(kOwner, {.receive_buffer_bytes = 4096});
-  const std::string filler(2u << 20, 'f');
+  const std::string filler(16u << 20, 'f');  // more than any kernel buffers
   std::string low;
   EXPECT_EQ(send(pair.server, filler), SendVerdict::kAccepted);
   for (char letter = 'a'; letter <= 'e'; ++letter) {
@@ -349,8 +349,8 @@ TEST_P(NetworkTest, LowPriorityWaitsButNeverTearsABuffer) {
   }
   const std::string high(100000, 'H');
   EXPECT_EQ(send(pair.server, high), SendVerdict::kAccepted);
-  EXPECT_EQ(pair.client.recv_exactly(filler.size() + high.size() + low.size()).value(),
-            filler + high + low);
+  const size_t size = filler.size() + high.size() + low.size();
+  EXPECT_TRUE(pair.client.recv_exactly(size).value() == filler + high + low);
 }
 
 TEST_P(NetworkTest, ManySmallSendsArriveInOrder) {
@@ -361,7 +361,7 @@ TEST_P(NetworkTest, ManySmallSendsArriveInOrder) {
     expected += text;
     ASSERT_EQ(send(pair.server, text), SendVerdict::kAccepted);
   }
-  EXPECT_EQ(pair.client.recv_exactly(expected.size()).value(), expected);
+  EXPECT_TRUE(pair.client.recv_exactly(expected.size()).value() == expected);
 }
 
 TEST_P(NetworkTest, AnOutboxHoldsBackUntilItIsFlushed) {
@@ -395,9 +395,10 @@ TEST_P(NetworkTest, FramesAreCutAndRoutedWhereverTheBytesAreSplit) {
     stream += static_cast<char>(size & 0xff);
     stream += std::string(size, static_cast<char>('a' + size % 26));
   }
-  Pair pair = connected_pair(kOwner);
-  network_->set_framing(pair.server, codec::Framing::kLength16, 65535);
-  network_->set_route(pair.server, {.to = 99, .source = 5, .type = 3, .session = 42});
+  Pair pair = connected_pair(kOwner, {}, [&](SocketId id) {
+    network_->set_framing(id, codec::Framing::kLength16, 65535);
+    network_->set_route(id, {.to = 99, .source = 5, .type = 3, .session = 42});
+  });
   std::string once;
   for (const size_t size : {1u, 5u, 300u, 64u}) {  // the empty frame is skipped
     once += std::string(size, static_cast<char>('a' + size % 26));
@@ -407,7 +408,7 @@ TEST_P(NetworkTest, FramesAreCutAndRoutedWhereverTheBytesAreSplit) {
     ASSERT_TRUE(pair.client.send_all(stream.substr(0, cut)).ok());
     ASSERT_TRUE(pair.client.send_all(stream.substr(cut)).ok());
     expected += once;
-    EXPECT_EQ(log_.wait_for_data(pair.server, expected.size()), expected);
+    EXPECT_TRUE(log_.wait_for_data(pair.server, expected.size()) == expected) << cut;
   }
   for (const Told& told : log_.of(pair.server)) {
     if (told.kind == EventKind::kFrame) {
@@ -417,8 +418,9 @@ TEST_P(NetworkTest, FramesAreCutAndRoutedWhereverTheBytesAreSplit) {
 }
 
 TEST_P(NetworkTest, AFrameAboveTheLimitEndsTheSocketWithAReason) {
-  Pair pair = connected_pair(kOwner);
-  network_->set_framing(pair.server, codec::Framing::kLength32, 1000);
+  Pair pair = connected_pair(kOwner, {}, [&](SocketId id) {
+    network_->set_framing(id, codec::Framing::kLength32, 1000);
+  });
   ASSERT_TRUE(pair.client.send_all(std::string("\x7f\xff\xff\xff", 4)).ok());
   EXPECT_EQ(log_.wait_for(EventKind::kError, pair.server).text, "frame too large");
   log_.wait_for(EventKind::kClose, pair.server);
@@ -450,7 +452,7 @@ TEST_P(NetworkTest, SocketsOfADeadOwnerEndWithoutEvents) {
   const std::string bytes = pattern(200000);
   EXPECT_EQ(send(id, bytes), SendVerdict::kAccepted);
   network_->owner_gone(kOwner);
-  EXPECT_EQ(client->recv_until_end().value(), bytes);  // as by close (D-18)
+  EXPECT_TRUE(client->recv_until_end().value() == bytes);  // as by close (D-18)
   client->close();
   wait_until_no_sockets();
   EXPECT_EQ(log_.count(EventKind::kClose, id), 0u);
@@ -520,7 +522,7 @@ TEST_P(NetworkTest, StoppingClosesListenersStopsReadingAndSendsTheRest) {
   const std::string bytes = pattern(300000);
   EXPECT_EQ(send(pair.server, bytes), SendVerdict::kAccepted);
   network_->close_all();
-  EXPECT_EQ(pair.client.recv_until_end().value(), bytes);
+  EXPECT_TRUE(pair.client.recv_until_end().value() == bytes);
   pair.client.close();
   wait_until_no_sockets();
 }

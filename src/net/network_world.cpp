@@ -2,7 +2,7 @@
 
 namespace skyloom::net {
 
-std::string setting_name(const testing::TestParamInfo<Setting>& info) {
+std::string setting_name(const ::testing::TestParamInfo<Setting>& info) {
   return std::string(info.param.backend == Backend::kEpoll ? "Epoll" : "Sim") +
          (info.param.mode == TurnMode::kDedicated ? "Dedicated" : "PassedAround");
 }
@@ -102,13 +102,13 @@ void NetworkTest::start(const Limits& limits) {
   stop();
   const bool real = GetParam().backend == Backend::kEpoll;
   kernel_ = real ? static_cast<os::Kernel*>(&real_kernel_) : &sim_;
-  skyloom::testing::Waiter& waiter =
-      real ? static_cast<skyloom::testing::Waiter&>(real_waiter_) : sim_waiter_;
-  world_.reset(new skyloom::testing::PeerWorld{*kernel_, waiter});
+  testing::Waiter& waiter =
+      real ? static_cast<testing::Waiter&>(real_waiter_) : sim_waiter_;
+  world_.reset(new testing::PeerWorld{*kernel_, waiter});
   const PollerFactory make_poller = [](void* sim) -> base::Result<std::unique_ptr<Poller>> {
     if (sim == nullptr) return EpollPoller::create();
-    return std::unique_ptr<Poller>(std::make_unique<skyloom::testing::SimPoller>(
-        *static_cast<skyloom::testing::SimNetwork*>(sim)));
+    return std::unique_ptr<Poller>(std::make_unique<testing::SimPoller>(
+        *static_cast<testing::SimNetwork*>(sim)));
   };
   auto network = Network::create({.shards = 1, .limits = limits},
                                  {.kernel = *kernel_, .clock = clock_, .sink = log_, .log = log_,
@@ -167,13 +167,15 @@ SocketId NetworkTest::listen(OwnerTag owner, os::SocketAddress* address) {
 }
 
 NetworkTest::Pair NetworkTest::connected_pair(OwnerTag owner,
-                                              const skyloom::testing::Peer::Options& options) {
+                                              const testing::Peer::Options& options,
+                                              const std::function<void(SocketId)>& before_start) {
   os::SocketAddress address;
   const SocketId listener = listen(owner, &address);
-  auto client = skyloom::testing::Peer::connect(*world_, address, options);
+  auto client = testing::Peer::connect(*world_, address, options);
   EXPECT_TRUE(client.ok());
   const SocketId server =
       static_cast<SocketId>(log_.wait_for(EventKind::kAccept, listener).value);
+  if (before_start) before_start(server);
   network_->start(server, owner);
   log_.wait_for(EventKind::kOpen, server);
   network_->close(listener);

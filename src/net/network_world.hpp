@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,7 +33,7 @@ struct Setting {
   TurnMode mode;
 };
 
-std::string setting_name(const testing::TestParamInfo<Setting>& info);
+std::string setting_name(const ::testing::TestParamInfo<Setting>& info);
 std::vector<Setting> all_settings();
 
 // An event that has been told, with its data as a string.
@@ -102,7 +103,7 @@ class ScriptedResolver final : public Resolver {
   std::vector<std::function<void(base::Result<Addresses>)>> waiting_;
 };
 
-class NetworkTest : public testing::TestWithParam<Setting> {
+class NetworkTest : public ::testing::TestWithParam<Setting> {
  protected:
   void SetUp() override { start({}); }
   void TearDown() override { stop(); }
@@ -114,10 +115,11 @@ class NetworkTest : public testing::TestWithParam<Setting> {
   SocketId listen(OwnerTag owner, os::SocketAddress* address);
   // A client and its accepted, started socket.
   struct Pair {
-    skyloom::testing::Peer client;
+    testing::Peer client;
     SocketId server;
   };
-  Pair connected_pair(OwnerTag owner, const skyloom::testing::Peer::Options& options = {});
+  Pair connected_pair(OwnerTag owner, const testing::Peer::Options& options = {},
+                      const std::function<void(SocketId)>& before_start = {});
   SendVerdict send(SocketId id, const std::string& bytes, Priority priority = Priority::kHigh) {
     return network_->send(id, SendBuffer::copy_of(bytes.data(), bytes.size()), priority, nullptr);
   }
@@ -130,11 +132,11 @@ class NetworkTest : public testing::TestWithParam<Setting> {
 
   os::RealClock clock_;
   os::RealKernel real_kernel_;
-  skyloom::testing::SimNetwork sim_;
-  skyloom::testing::RealWaiter real_waiter_;
-  skyloom::testing::SimWaiter sim_waiter_{sim_};
+  testing::SimNetwork sim_;
+  testing::RealWaiter real_waiter_;
+  testing::SimWaiter sim_waiter_{sim_};
   os::Kernel* kernel_ = nullptr;
-  std::unique_ptr<skyloom::testing::PeerWorld> world_;
+  std::unique_ptr<testing::PeerWorld> world_;
   EventLog log_;
   ScriptedResolver resolver_;
   std::unique_ptr<Network> network_;

@@ -164,6 +164,7 @@ class Shard {
   void read_some(Socket& socket, bool failed) noexcept;
   void deliver(Socket& socket, std::span<const char> bytes) noexcept;
   void deliver_frames(Socket& socket, std::span<const char> bytes) noexcept;
+  void tell_write_error(Socket& socket) noexcept;
   void on_end_of_stream(Socket& socket) noexcept;
   void on_stream_failed(Socket& socket, const base::Error& error) noexcept;
   void on_failed_unread(Socket& socket) noexcept;
