@@ -1,8 +1,7 @@
 #include "services/log_format.hpp"
 
-#include <time.h>
-
 #include <cstdio>
+#include <ctime>
 
 namespace skyloom::services {
 namespace {
@@ -41,7 +40,7 @@ void LogFormat::append_stamp(std::string& into, int64_t centiseconds) {
   if (second != second_) {
     const time_t time = static_cast<time_t>(second);
     struct tm local {};
-    ::localtime_r(&time, &local);
+    localtime_r(&time, &local);
     if (std::strftime(second_text_, sizeof second_text_, "%d/%m/%y %H:%M:%S", &local) == 0) {
       second_text_[0] = '\0';
     }
