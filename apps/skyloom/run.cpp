@@ -13,10 +13,13 @@
 #include "net/poller/epoll_poller.hpp"
 #include "node/node.hpp"
 #include "os/daemon.hpp"
+#include "os/log_file.hpp"
 #include "os/real_clock.hpp"
 #include "os/real_kernel.hpp"
 #include "os/signals.hpp"
-#include "services/builtin.hpp"
+#include "sdk/register_service.hpp"
+#include "services/gate.hpp"
+#include "services/logger.hpp"
 
 namespace skyloom::app {
 namespace {
@@ -115,7 +118,9 @@ int run(const std::string& config_path) {
   if (!created) return complain(created.error(), kExitFailed);
   std::unique_ptr<node::Node> node = std::move(created).value();
   capi::set_node(node.get());
-  services::register_builtin(node->system().modules());
+  actor::Modules& modules = node->system().modules();
+  (void)sdk::register_service<services::LoggerOn<os::make_log_file>>(modules, "logger");
+  (void)sdk::register_service<services::Gate>(modules, "gate");
   node->on_finished([&] { signals->notify(); });
   int code = kExitFailed;
   if (const auto started = node->start(); !started) {
