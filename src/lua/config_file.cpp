@@ -208,7 +208,7 @@ int include(lua_State* L) {
   return 0;
 }
 
-int getenv(lua_State* L) {
+int get_variable(lua_State* L) {
   lua_pushstring(L, loader_of(L)->variable(luaL_checkstring(L, 1)));  // null becomes nil
   return 1;
 }
@@ -237,7 +237,7 @@ void open_globals(lua_State* L, Loader* loader) {
   lua_setfield(L, -2, "include");
   lua_newtable(L);
   lua_pushlightuserdata(L, loader);
-  lua_pushcclosure(L, getenv, 1);
+  lua_pushcclosure(L, get_variable, 1);
   lua_setfield(L, -2, "getenv");
   lua_setfield(L, -2, "os");
   lua_setfield(L, -2, "__index");
