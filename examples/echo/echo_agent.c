@@ -1,5 +1,5 @@
-/* Serves one client of the echo example: every frame goes back as it came. The frame "quit" ends the
- * connection. Its argument is the gate's handle. */
+/* Serves one client of the echo example: every frame goes back as it came. The frame "quit" ends
+ * the connection. Its argument is the gate's handle. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,10 +14,10 @@ struct agent {
   unsigned long long frames;
 };
 
-/* The gate cuts frames for us; what goes out is ours to pack: 2 bytes of length, then the payload. */
-static void reply(struct skynet_context *ctx, int socket, const void *payload, size_t bytes) {
+/* The gate cuts frames for us; what goes out is ours to pack: 2 bytes of length, then payload. */
+static void reply(struct skynet_context* ctx, int socket, const void* payload, size_t bytes) {
   if (bytes > UINT16_MAX) return; /* more than the header can say; no client can send it */
-  unsigned char *frame = skynet_malloc(HEADER_BYTES + bytes);
+  unsigned char* frame = skynet_malloc(HEADER_BYTES + bytes);
   if (frame == NULL) return;
   frame[0] = (unsigned char)(bytes >> 8);
   frame[1] = (unsigned char)(bytes & 0xff);
@@ -26,15 +26,15 @@ static void reply(struct skynet_context *ctx, int socket, const void *payload, s
   skynet_socket_send(ctx, socket, frame, (int)(HEADER_BYTES + bytes));
 }
 
-static void kick(struct skynet_context *ctx, const struct agent *a, int socket) {
+static void kick(struct skynet_context* ctx, const struct agent* a, int socket) {
   char command[32];
   const int length = snprintf(command, sizeof command, "kick %d", socket);
   skynet_send(ctx, 0, a->gate, PTYPE_TEXT, 0, command, (size_t)length);
 }
 
-static int on_message(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source,
-                      const void *msg, size_t sz) {
-  struct agent *a = ud;
+static int on_message(struct skynet_context* ctx, void* ud, int type, int session, uint32_t source,
+                      const void* msg, size_t sz) {
+  struct agent* a = ud;
   (void)source;
   if (type != PTYPE_CLIENT) return 0;
   const int socket = session; /* the gate puts the client's socket id there */
@@ -48,15 +48,15 @@ static int on_message(struct skynet_context *ctx, void *ud, int type, int sessio
   return 0; /* the runtime frees msg */
 }
 
-struct agent *echo_agent_create(void) {
+struct agent* echo_agent_create(void) {
   return skynet_calloc(1, sizeof(struct agent));
 }
 
-void echo_agent_release(struct agent *a) {
+void echo_agent_release(struct agent* a) {
   skynet_free(a);
 }
 
-int echo_agent_init(struct agent *a, struct skynet_context *ctx, const char *gate) {
+int echo_agent_init(struct agent* a, struct skynet_context* ctx, const char* gate) {
   if (gate == NULL) return 1;
   a->gate = skynet_queryname(ctx, gate);
   skynet_callback(ctx, a, on_message);

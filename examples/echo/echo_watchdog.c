@@ -21,8 +21,8 @@ struct watchdog {
 };
 
 /* Sends a text command; it is copied. */
-__attribute__((format(printf, 3, 4))) static void tell(struct skynet_context *ctx, uint32_t service,
-                                                       const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void tell(struct skynet_context* ctx, uint32_t service,
+                                                       const char* format, ...) {
   char command[COMMAND_MAX];
   va_list arguments;
   va_start(arguments, format);
@@ -33,19 +33,19 @@ __attribute__((format(printf, 3, 4))) static void tell(struct skynet_context *ct
 }
 
 /* Starts a service: its handle, or 0. The log says why it failed. */
-static uint32_t launch(struct skynet_context *ctx, const char *module_and_arguments) {
-  const char *handle = skynet_command(ctx, "LAUNCH", module_and_arguments);
+static uint32_t launch(struct skynet_context* ctx, const char* module_and_arguments) {
+  const char* handle = skynet_command(ctx, "LAUNCH", module_and_arguments);
   return handle ? skynet_queryname(ctx, handle) : 0;
 }
 
-static void kill_service(struct skynet_context *ctx, uint32_t handle) {
+static void kill_service(struct skynet_context* ctx, uint32_t handle) {
   char name[16];
   snprintf(name, sizeof name, ":%x", (unsigned)handle);
   skynet_command(ctx, "KILL", name);
 }
 
 /* A client has connected; it is not read before the gate is told to start it. */
-static void on_open(struct skynet_context *ctx, struct watchdog *w, uint32_t socket) {
+static void on_open(struct skynet_context* ctx, struct watchdog* w, uint32_t socket) {
   char arguments[64];
   snprintf(arguments, sizeof arguments, "echo_agent :%x", (unsigned)w->gate);
   const uint32_t agent = launch(ctx, arguments);
@@ -53,7 +53,8 @@ static void on_open(struct skynet_context *ctx, struct watchdog *w, uint32_t soc
     tell(ctx, w->gate, "kick %u", (unsigned)socket);
     return;
   }
-  if (id_map_put(&w->agent_of, socket, agent) != 0 || id_map_put(&w->socket_of, agent, socket) != 0) {
+  if (id_map_put(&w->agent_of, socket, agent) != 0 ||
+      id_map_put(&w->socket_of, agent, socket) != 0) {
     id_map_take(&w->agent_of, socket);
     kill_service(ctx, agent);
     tell(ctx, w->gate, "kick %u", (unsigned)socket);
@@ -64,7 +65,7 @@ static void on_open(struct skynet_context *ctx, struct watchdog *w, uint32_t soc
   tell(ctx, w->gate, "start %u", (unsigned)socket);
 }
 
-static void on_close(struct skynet_context *ctx, struct watchdog *w, uint32_t socket) {
+static void on_close(struct skynet_context* ctx, struct watchdog* w, uint32_t socket) {
   const uint32_t agent = id_map_take(&w->agent_of, socket);
   if (agent == 0) return;
   id_map_take(&w->socket_of, agent);
@@ -72,7 +73,7 @@ static void on_close(struct skynet_context *ctx, struct watchdog *w, uint32_t so
 }
 
 /* An agent that ended by itself takes its client with it. */
-static void on_service_gone(struct skynet_context *ctx, struct watchdog *w, uint32_t handle) {
+static void on_service_gone(struct skynet_context* ctx, struct watchdog* w, uint32_t handle) {
   const uint32_t socket = id_map_take(&w->socket_of, handle);
   if (socket == 0) return;
   id_map_take(&w->agent_of, socket);
@@ -80,7 +81,8 @@ static void on_service_gone(struct skynet_context *ctx, struct watchdog *w, uint
 }
 
 /* "ID open ID IP:PORT:0" and "ID close", from the gate. */
-static void on_report(struct skynet_context *ctx, struct watchdog *w, const char *text, size_t bytes) {
+static void on_report(struct skynet_context* ctx, struct watchdog* w, const char* text,
+                      size_t bytes) {
   char report[COMMAND_MAX];
   if (bytes >= sizeof report) return;
   memcpy(report, text, bytes);
@@ -92,36 +94,36 @@ static void on_report(struct skynet_context *ctx, struct watchdog *w, const char
   if (strcmp(event, "close") == 0) on_close(ctx, w, socket);
 }
 
-static int on_message(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source,
-                      const void *msg, size_t sz) {
-  struct watchdog *w = ud;
+static int on_message(struct skynet_context* ctx, void* ud, int type, int session, uint32_t source,
+                      const void* msg, size_t sz) {
+  struct watchdog* w = ud;
   (void)session;
   if (type == PTYPE_TEXT && source == w->gate) on_report(ctx, w, msg, sz);
   if (type == PTYPE_CLIENT) on_service_gone(ctx, w, source); /* from MONITOR, see init */
   return 0;                                                  /* the runtime frees msg */
 }
 
-static const char *setting(struct skynet_context *ctx, const char *key, const char *otherwise) {
-  const char *value = skynet_command(ctx, "GETENV", key);
+static const char* setting(struct skynet_context* ctx, const char* key, const char* otherwise) {
+  const char* value = skynet_command(ctx, "GETENV", key);
   return value ? value : otherwise;
 }
 
-struct watchdog *echo_watchdog_create(void) {
+struct watchdog* echo_watchdog_create(void) {
   return skynet_calloc(1, sizeof(struct watchdog));
 }
 
-void echo_watchdog_release(struct watchdog *w) {
+void echo_watchdog_release(struct watchdog* w) {
   id_map_clear(&w->agent_of);
   id_map_clear(&w->socket_of);
   skynet_free(w);
 }
 
-int echo_watchdog_init(struct watchdog *w, struct skynet_context *ctx, const char *parm) {
+int echo_watchdog_init(struct watchdog* w, struct skynet_context* ctx, const char* parm) {
   (void)parm;
-  const char *host = setting(ctx, "echo_host", "127.0.0.1");
-  const char *port = setting(ctx, "echo_port", "8888");
-  const char *maxclient = setting(ctx, "echo_maxclient", "20000");
-  const char *own_name = skynet_command(ctx, "REG", NULL); /* ":%x" of this service */
+  const char* host = setting(ctx, "echo_host", "127.0.0.1");
+  const char* port = setting(ctx, "echo_port", "8888");
+  const char* maxclient = setting(ctx, "echo_maxclient", "20000");
+  const char* own_name = skynet_command(ctx, "REG", NULL); /* ":%x" of this service */
   char text[COMMAND_MAX];
   const int length =
       snprintf(text, sizeof text, "gate S %s %s:%s 0 %s", own_name, host, port, maxclient);
