@@ -33,7 +33,8 @@ Share share_of(const Options& options, uint64_t index) {
 // Overwrites itself on a terminal; nothing is printed elsewhere.
 class ProgressLine {
  public:
-  ProgressLine(const RunState& run, bool is_wanted) : run_(run), started_at_(run.clock.now()) {
+  ProgressLine(const RunState& run, bool is_wanted)
+      : run_(run), started_at_(run.clock.now()), updated_at_(started_at_) {
     is_shown_ = is_wanted && ::isatty(STDERR_FILENO) == 1;
   }
   ~ProgressLine() {
@@ -60,7 +61,7 @@ class ProgressLine {
  private:
   const RunState& run_;
   Nanos started_at_;
-  Nanos updated_at_{0};
+  Nanos updated_at_;
   uint64_t messages_ = 0;
   bool is_shown_ = false;
 };

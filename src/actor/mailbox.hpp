@@ -94,9 +94,13 @@ class Mailbox {
   // The next message of the batch, which must not be empty.
   RawMessage pop() noexcept { return batch_.pop(); }
   bool has_batch() const noexcept { return !batch_.is_empty(); }
-  void count_handled(size_t bytes) noexcept {
-    ++handled_messages_;
-    handled_bytes_ += bytes;
+  // A popped message no longer counts; called before it is handled.
+  void count_popped(size_t bytes) noexcept {
+    // Only the holder writes; readers hold the mutex and may be one message late.
+    handled_messages_.store(handled_messages_.load(std::memory_order_relaxed) + 1,
+                            std::memory_order_relaxed);
+    handled_bytes_.store(handled_bytes_.load(std::memory_order_relaxed) + bytes,
+                         std::memory_order_relaxed);
   }
   // Hints without a lock; settle() and take_batch() know for certain.
   bool is_dying() const noexcept {
@@ -123,6 +127,13 @@ class Mailbox {
     const Life life = life_.load(std::memory_order_relaxed);  // only written under mutex_
     return this->handle() == handle && (life == Life::kLive || life == Life::kStarting);
   }
+  size_t waiting_messages_locked() const noexcept SKYLOOM_REQUIRES(mutex_) {
+    return queued_messages_ -
+           handled_messages_.load(std::memory_order_relaxed);  // see count_popped
+  }
+  size_t waiting_bytes_locked() const noexcept SKYLOOM_REQUIRES(mutex_) {
+    return queued_bytes_ - handled_bytes_.load(std::memory_order_relaxed);  // see count_popped
+  }
   void settle_locked(Notes& notes, const MailboxLimits& limits) noexcept SKYLOOM_REQUIRES(mutex_);
 
   base::Mutex mutex_;
@@ -138,9 +149,11 @@ class Mailbox {
   size_t queued_bytes_ SKYLOOM_GUARDED_BY(mutex_) = 0;
   size_t messages_warn_ SKYLOOM_GUARDED_BY(mutex_) = 0;
 
-  MessageRing batch_;            // the holder's
-  size_t handled_messages_ = 0;  // the holder's: handled and not yet settled
-  size_t handled_bytes_ = 0;
+  MessageRing batch_;  // the holder's
+  // Popped since the counters above were settled. Written by the holder, or under mutex_ by the
+  // holder.
+  std::atomic<size_t> handled_messages_{0};
+  std::atomic<size_t> handled_bytes_{0};
 };
 
 }  // namespace skyloom::actor

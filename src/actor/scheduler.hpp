@@ -82,7 +82,8 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  void start();
+  // False when the threads cannot be created; the scheduler has then stopped.
+  bool start() noexcept;
   // Any thread. Workers end after the slice they are in; what is queued stays queued.
   void request_stop() noexcept;
   // Not from a worker.
@@ -110,7 +111,7 @@ class Scheduler {
     uint64_t slices = 0;
     uint64_t steals = 0;      // successful ones
     uint64_t parks = 0;       // times a worker went to sleep without the duty
-    uint64_t duty_waits = 0;  // times the holder of the duty went to sleep or looked
+    uint64_t duty_turns = 0;  // times somebody took the duty, to sleep or to look
     uint64_t watcher_ticks = 0;
     uint64_t watcher_looks = 0;  // turns the watcher had to take itself
   };
@@ -126,16 +127,17 @@ class Scheduler {
   Runnable* next_local(Worker& worker) noexcept;
   Runnable* search(Worker& worker) noexcept;
   Runnable* find_elsewhere(Worker& worker) noexcept;
-  void idle(Worker& worker) noexcept;
   void wait_on_duty(Worker& worker) noexcept;
   void park(Worker& worker) noexcept;
-  void look(Worker& worker) noexcept;
+  bool look_once() noexcept;
+  void share_work(Worker& worker) noexcept;
+  void stop_searching(Worker& worker) noexcept;
   void push_local(Worker& worker, Runnable& item) noexcept;
   void wake_one() noexcept;
+  void wake_parked(Worker& worker) noexcept;
   bool take_duty() noexcept;
   bool has_work() const noexcept;
-  bool is_idle() const noexcept;
-  void leave_idle() noexcept;
+  bool is_idle() noexcept;
   void tell_quiet() noexcept;
 
   base::Clock& clock_;
@@ -148,6 +150,7 @@ class Scheduler {
   std::unique_ptr<Watcher> watcher_;
   Injector injector_;
 
+  bool started_ = false;  // changed while no thread of ours runs
   std::atomic<bool> stopping_{false};
   std::atomic<Duty> duty_{Duty::kFree};
   std::atomic<uint64_t> duty_turns_{0};  // written by the holder of the duty

@@ -72,9 +72,10 @@ class System final : private Runner {
   System& operator=(const System&) = delete;
 
   // Threads. Services can be launched and sent to before start(); they run after it.
-  void start();
-  void request_stop() noexcept;  // also from a worker
-  void join() noexcept;          // not from a worker
+  // False when the threads cannot be created; nothing runs then.
+  bool start() noexcept { return scheduler_.start(); }
+  void request_stop() noexcept { scheduler_.request_stop(); }  // also from a worker
+  void join() noexcept { scheduler_.join(); }                  // not from a worker
   // For deterministic tests and for the time before start() and after join().
   bool run_one() noexcept { return scheduler_.run_one(); }
   size_t run_until_idle() noexcept;
@@ -177,25 +178,31 @@ class System final : private Runner {
 
   // dispatch.cpp: what a worker does with a service.
   void handle_one(Worker& worker, Service& service) noexcept;
-  void tell_notes(uint32_t handle, const Mailbox::Notes& notes) noexcept;
+  Mailbox::Taken take_batch(Mailbox& mailbox, uint32_t handle) noexcept;
+  void settle(Mailbox& mailbox, uint32_t handle) noexcept;
+  void tell(uint32_t handle, const Mailbox::Notes& notes) noexcept;
   void release(Service& service) noexcept;
   void answer_unhandled(Service& service) noexcept;
 
   // lifecycle.cpp
   Service* take_unused();
   void give_back(Service& service) noexcept;
-  uint32_t start_service(const Module& module, void* instance, const char* arguments);
+  int init_service(Service& service, const char* arguments) noexcept;
+  bool finish_launch(Service& service, std::string_view name, const char* arguments);
   bool retire(uint32_t handle, std::optional<uint32_t> by);
   void announce_death(uint32_t handle, uint32_t by) noexcept;
   Service* find(uint32_t handle) const noexcept { return table_.find(handle & kHandleMask); }
 
   // send.cpp
-  bool make_outgoing(Service& from, Outgoing& outgoing) noexcept;
-  int send_local(uint32_t destination, Outgoing& outgoing) noexcept;
   int send_remote(const RemoteName& destination, Outgoing& outgoing) noexcept;
-  void dispose(const RawMessage& message, uint32_t receiver) noexcept;
+  void send_error(uint32_t from, uint32_t to, int session) noexcept;
+  PushResult push_to(uint32_t handle, Message& message, PushMode mode) noexcept;
+  void dispose(const RawMessage& message, bool is_receiver_harbor) noexcept;
   size_t weigh(const RawMessage& message) const noexcept;
 
+  // system.cpp
+  void close_dump(Service& service, uint32_t by) noexcept;
+  void dump_message(Service& service, const RawMessage& message) noexcept;
   int64_t centiseconds(base::Nanos now) const noexcept {
     return (now - epoch_) / std::chrono::milliseconds(10);
   }

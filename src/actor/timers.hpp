@@ -58,6 +58,8 @@ class Timers {
 
   // Moves time on and takes the timers that are due, in order, as many as fit.
   size_t expire(int64_t now_cs, std::span<Expired> into) noexcept;
+  // Like expire() when there is nothing to expire.
+  void disarm() noexcept;
   // The tick until which a sleeper may sleep (nullopt: for ever). From here to the next expire() an
   // earlier timer is reported as kSetEarlier.
   std::optional<int64_t> arm() noexcept;

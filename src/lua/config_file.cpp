@@ -102,8 +102,8 @@ class Loader {
     values_.emplace(key, value);
     return true;
   }
-  bool refuse(std::string_view key, std::string reason) noexcept {
-    key_error_ = ConfigFileError{files_.front(), 0, std::string(key), std::move(reason)};
+  bool refuse(std::string_view key, const char* reason) noexcept {
+    key_error_ = ConfigFileError{files_.front(), 0, std::string(key), reason};
     return false;
   }
 

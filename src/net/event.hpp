@@ -47,6 +47,7 @@ struct Event {
 enum class Appetite : uint8_t {
   kHungry,  // go on
   kFull,    // do not read this socket until the engine is told owner_drained()
+  kBroken,  // the bytes could not be taken (no memory): the stream has a hole and must end
 };
 
 class EventSink {

@@ -386,6 +386,11 @@ void Network::stop_listening() { post_to_all(Command::Kind::kStopListening, 0); 
 void Network::stop_reading() { post_to_all(Command::Kind::kStopReading, 0); }
 void Network::close_all() { post_to_all(Command::Kind::kCloseAll, 0); }
 
+bool Network::wait_until_empty(base::Nanos timeout) {
+  std::unique_lock lock(context_.empty_mutex);
+  return context_.empty_changed.wait_for(lock, timeout, [&] { return sockets() == 0; });
+}
+
 std::vector<SocketInfo> Network::info() {
   std::vector<SocketInfo> list;
   for (const std::unique_ptr<Shard>& shard : context_.shards) {

@@ -100,6 +100,8 @@ class Network {
   void stop_listening();  // closes every listener; its owner is told
   void stop_reading();    // nothing more comes in
   void close_all();       // as close() on every socket
+  // True when no socket is left, which may take `timeout`. Not from a turn.
+  bool wait_until_empty(base::Nanos timeout);
   uint64_t sockets() const { return context_.sockets.load(std::memory_order_relaxed); }
 
   std::vector<SocketInfo> info();

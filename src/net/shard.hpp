@@ -13,8 +13,10 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -54,6 +56,8 @@ struct ShardContext {
   std::atomic<int> reserve_fd{-1};        // held back for accept() without descriptors
   std::atomic<uint32_t> next_shard{0};
   Counters counters;
+  std::mutex empty_mutex;
+  std::condition_variable empty_changed;  // the last socket has gone
 };
 
 enum class SendVerdict : uint8_t { kAccepted, kRefused };
@@ -160,6 +164,7 @@ class Shard {
   void read_some(Socket& socket, bool failed) noexcept;
   void deliver(Socket& socket, std::span<const char> bytes) noexcept;
   void deliver_frames(Socket& socket, std::span<const char> bytes) noexcept;
+  void tell_write_error(Socket& socket) noexcept;
   void on_end_of_stream(Socket& socket) noexcept;
   void on_stream_failed(Socket& socket, const base::Error& error) noexcept;
   void on_failed_unread(Socket& socket) noexcept;

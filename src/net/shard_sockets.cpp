@@ -167,7 +167,11 @@ void Shard::free_socket(Socket& socket) noexcept {
     MutexLock lock(slots_mutex_);
     free_slots_.push_back(&socket);
   }
-  context_.sockets.fetch_sub(1, std::memory_order_relaxed);  // only a count
+  // Only a count; who waits for its end looks at it under the mutex.
+  if (context_.sockets.fetch_sub(1, std::memory_order_relaxed) == 1) {
+    const std::lock_guard lock(context_.empty_mutex);
+    context_.empty_changed.notify_all();
+  }
   if (fd >= 0 && ours) context_.kernel.close(fd);
 }
 

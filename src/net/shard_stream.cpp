@@ -1,5 +1,8 @@
 // Streams: bytes in, bytes out, and every way to end.
+#include <errno.h>
+
 #include <algorithm>
+#include <cstring>
 
 #include "net/shard.hpp"
 
@@ -60,6 +63,7 @@ void Shard::deliver(Socket& socket, std::span<const char> bytes) noexcept {
                      .data = std::move(block),
                      .size = bytes.size()});
   if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
+  if (appetite == Appetite::kBroken) on_stream_failed(socket, Error::from_errno(ENOMEM));
 }
 
 void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept {
@@ -77,11 +81,27 @@ void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept
                        .size = frame->size,
                        .route = socket.route});
     if (appetite == Appetite::kFull) mark_full(socket, to);
+    if (appetite == Appetite::kBroken) return on_stream_failed(socket, Error::from_errno(ENOMEM));
+  }
+}
+
+// A write that failed on another thread may have taken the socket's error with it, so that the turn
+// reads a plain end: the write's error is told first, in its place.
+void Shard::tell_write_error(Socket& socket) noexcept {
+  std::optional<Error> error;
+  {
+    MutexLock lock(socket.mutex);
+    error = std::exchange(socket.write_error, std::nullopt);
+  }
+  if (error && socket.state == SocketState::kOpen) {
+    emit_error(socket, *error);
+    set_state(socket, SocketState::kWriteClosed);
   }
 }
 
 void Shard::on_end_of_stream(Socket& socket) noexcept {
   socket.peer_ended = true;
+  tell_write_error(socket);
   if (socket.state == SocketState::kWriteClosed) {  // over in both directions
     emit_close(socket);
     return free_socket(socket);
@@ -103,6 +123,7 @@ void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
   const bool told = socket.state == SocketState::kReadClosed ||
                     socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
   if (!told) {
+    tell_write_error(socket);
     emit_error(socket, error);
     emit_close(socket);
   }

@@ -13,6 +13,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "net/limits.hpp"
 
 namespace skyloom::node {
 
@@ -20,8 +21,7 @@ namespace skyloom::node {
 using ConfigValues = std::map<std::string, std::string>;
 
 enum class IoBackend : uint8_t { kAuto, kEpoll };
-// What happens to a socket whose queued output reaches its limit.
-enum class WriteBufferPolicy : uint8_t { kClose, kRefuse, kDropLow };
+using net::WriteBufferPolicy;
 
 inline constexpr uint64_t kKiB = uint64_t{1} << 10;
 inline constexpr uint64_t kMiB = uint64_t{1} << 20;

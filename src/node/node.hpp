@@ -6,8 +6,10 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -92,6 +94,7 @@ class Node final : private actor::Hooks,
   net::Outbox* current_outbox();
   void run_net_thread(net::Shard& shard);
   void flush_log();
+  bool wait_until_empty(base::Nanos timeout);
 
   const NodeConfig config_;
   const ConfigValues values_;
@@ -100,10 +103,13 @@ class Node final : private actor::Hooks,
   std::function<void()> finished_;
   base::Mutex outboxes_mutex_;
   std::vector<std::unique_ptr<net::Outbox>> outboxes_ SKYLOOM_GUARDED_BY(outboxes_mutex_);
+  std::unique_ptr<net::Network> network_;  // outlives the services, which may close sockets at their end
   actor::System system_;
-  std::unique_ptr<net::Network> network_;
   std::atomic<bool> net_stopping_{false};
   std::vector<std::thread> net_threads_;
+  std::mutex empty_mutex_;
+  std::condition_variable empty_changed_;
+  bool is_empty_ = false;  // under empty_mutex_
   bool started_ = false;
   bool stopped_ = false;
 };

@@ -1,0 +1,10 @@
+#include "actor/service.hpp"
+
+#include "actor/dump.hpp"
+
+namespace skyloom::actor {
+
+Service::Service() noexcept = default;
+Service::~Service() = default;
+
+}  // namespace skyloom::actor

@@ -1,0 +1,180 @@
+// skynet_socket.h: thin functions over the network of this process's node.
+#include "skynet/skynet_socket.h"
+
+#include <cstring>
+#include <limits>
+
+#include "capi/capi.hpp"
+#include "capi/send_buffer.hpp"
+#include "capi/socket_info.hpp"
+#include "net/udp_address.hpp"
+#include "skynet/skyloom.h"
+
+using skyloom::capi::current_node;
+using skyloom::net::Priority;
+using skyloom::net::SendBuffer;
+using skyloom::net::SendVerdict;
+using skyloom::net::SocketId;
+using skyloom::node::Node;
+
+namespace {
+
+socket_object_interface objects{};  // the node's; set at start, before the first object is sent
+
+uint32_t owner_of(skynet_context* context) noexcept {
+  return skyloom::actor::to_service(context).handle();
+}
+
+bool is_port(int port) noexcept { return port >= 0 && port <= std::numeric_limits<uint16_t>::max(); }
+
+std::string_view text_of(const char* text) noexcept { return text == nullptr ? "" : text; }
+
+int id_of(const skyloom::base::Result<SocketId>& id) noexcept {
+  return id.ok() ? static_cast<int>(*id) : -1;
+}
+
+int status_of(SendVerdict verdict) noexcept { return verdict == SendVerdict::kAccepted ? 0 : -1; }
+
+int send(socket_sendbuffer* buffer, Priority priority) noexcept {
+  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, objects);
+  Node* node = current_node();
+  if (node == nullptr || !owned.has_memory() || buffer->id <= 0) return -1;
+  return status_of(node->send(static_cast<SocketId>(buffer->id), std::move(owned), priority));
+}
+
+template <class Act>
+void on_socket(int id, Act act) noexcept {
+  Node* node = current_node();
+  if (node != nullptr && id > 0) act(*node, static_cast<SocketId>(id));
+}
+
+}  // namespace
+
+extern "C" {
+
+// A node runs its engine itself: these exist for programs that were linked against the names.
+void skynet_socket_init(void) {}
+void skynet_socket_exit(void) {}
+void skynet_socket_free(void) {}
+int skynet_socket_poll(void) { return 0; }
+void skynet_socket_updatetime(void) {}
+
+int skynet_socket_sendbuffer(skynet_context* /*context*/, socket_sendbuffer* buffer) {
+  return send(buffer, Priority::kHigh);
+}
+
+int skynet_socket_sendbuffer_lowpriority(skynet_context* /*context*/, socket_sendbuffer* buffer) {
+  return send(buffer, Priority::kLow);
+}
+
+int skynet_socket_listen(skynet_context* context, const char* host, int port, int backlog) {
+  Node* node = current_node();
+  if (node == nullptr || !is_port(port)) return -1;
+  return id_of(
+      node->listen(owner_of(context), text_of(host), static_cast<uint16_t>(port), backlog));
+}
+
+int skynet_socket_connect(skynet_context* context, const char* host, int port) {
+  Node* node = current_node();
+  if (node == nullptr || !is_port(port)) return -1;
+  return id_of(node->connect(owner_of(context), text_of(host), static_cast<uint16_t>(port)));
+}
+
+int skynet_socket_bind(skynet_context* context, int fd) {
+  Node* node = current_node();
+  return node == nullptr ? -1 : id_of(node->adopt_foreign(owner_of(context), fd));
+}
+
+void skynet_socket_close(skynet_context* /*context*/, int id) {
+  on_socket(id, [](Node& node, SocketId socket) { node.network().close(socket); });
+}
+
+void skynet_socket_shutdown(skynet_context* /*context*/, int id) {
+  on_socket(id, [](Node& node, SocketId socket) { node.network().shutdown(socket); });
+}
+
+void skynet_socket_start(skynet_context* context, int id) {
+  on_socket(id, [&](Node& node, SocketId socket) { node.start_socket(socket, owner_of(context)); });
+}
+
+void skynet_socket_pause(skynet_context* /*context*/, int id) {
+  on_socket(id, [](Node& node, SocketId socket) { node.network().pause(socket); });
+}
+
+void skynet_socket_nodelay(skynet_context* /*context*/, int id) {
+  on_socket(id, [](Node& node, SocketId socket) { node.network().set_no_delay(socket); });
+}
+
+int skynet_socket_udp(skynet_context* context, const char* address, int port) {
+  Node* node = current_node();
+  if (node == nullptr || !is_port(port)) return -1;
+  return id_of(node->open_udp(owner_of(context), text_of(address), static_cast<uint16_t>(port)));
+}
+
+int skynet_socket_udp_connect(skynet_context* /*context*/, int id, const char* address, int port) {
+  Node* node = current_node();
+  if (node == nullptr || !is_port(port) || id <= 0) return -1;
+  return node->network().set_udp_peer(static_cast<SocketId>(id), text_of(address),
+                                      static_cast<uint16_t>(port))
+             ? 0
+             : -1;
+}
+
+int skynet_socket_udp_dial(skynet_context* context, const char* address, int port) {
+  Node* node = current_node();
+  if (node == nullptr || !is_port(port)) return -1;
+  return id_of(node->dial_udp(owner_of(context), text_of(address), static_cast<uint16_t>(port)));
+}
+
+int skynet_socket_udp_listen(skynet_context* context, const char* address, int port) {
+  return port == 0 ? -1 : skynet_socket_udp(context, address, port);
+}
+
+int skynet_socket_udp_sendbuffer(skynet_context* /*context*/, const char* address,
+                                 socket_sendbuffer* buffer) {
+  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, objects);
+  Node* node = current_node();
+  if (node == nullptr || !owned.has_memory() || buffer->id <= 0 || address == nullptr) return -1;
+  const size_t size = skyloom::net::udp_address_size(address[0]);
+  return status_of(node->network().send_udp(static_cast<SocketId>(buffer->id), {address, size},
+                                            std::move(owned)));
+}
+
+const char* skynet_socket_udp_address(skynet_socket_message* message, int* address_size) {
+  if (message->type != SKYNET_SOCKET_TYPE_UDP || message->buffer == nullptr) return nullptr;
+  const char* address = message->buffer + message->ud;
+  *address_size = static_cast<int>(skyloom::net::udp_address_size(address[0]));
+  return address;
+}
+
+socket_info* skynet_socket_info(void) {
+  Node* node = current_node();
+  if (node == nullptr) return nullptr;
+  const int64_t now_ms = skyloom::base::to_millis(node->clock().now());
+  const int64_t epoch_ms = now_ms - static_cast<int64_t>(node->system().now()) * 10;
+  return skyloom::capi::make_socket_info(node->network().info(), epoch_ms);
+}
+
+void skyloom_socket_object(const socket_object_interface* interface) { objects = *interface; }
+
+void skyloom_socket_framing(skynet_context* /*context*/, int id, int framing, size_t frame_bytes_max) {
+  using skyloom::codec::Framing;
+  if (framing < 0 || framing > static_cast<int>(Framing::kLine)) return;
+  on_socket(id, [&](Node& node, SocketId socket) {
+    node.network().set_framing(socket, static_cast<Framing>(framing), frame_bytes_max);
+  });
+}
+
+void skyloom_socket_route(skynet_context* /*context*/, int id, uint32_t to, uint32_t source, int type,
+                          int session) {
+  on_socket(id, [&](Node& node, SocketId socket) {
+    node.network().set_route(socket, {.to = to, .source = source, .type = type, .session = session});
+  });
+}
+
+int skyloom_timeout_cancel(skynet_context* context, int session) {
+  skyloom::actor::Service& service = skyloom::actor::to_service(context);
+  return service.system().cancel(service.handle(), session) ? 1 : 0;
+}
+
+}  // extern "C"
