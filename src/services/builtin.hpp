@@ -1,0 +1,3 @@
+#pragma once
+#include "actor/modules.hpp"
+namespace skyloom::services { void register_builtin(actor::Modules& modules); }
