@@ -13,15 +13,20 @@
 #include "net/poller/epoll_poller.hpp"
 #include "node/node.hpp"
 #include "os/daemon.hpp"
+#include "os/log_file.hpp"
 #include "os/real_clock.hpp"
 #include "os/real_kernel.hpp"
 #include "os/signals.hpp"
-#include "services/builtin.hpp"
+#include "sdk/register_service.hpp"
+#include "services/gate.hpp"
+#include "services/logger.hpp"
 
 namespace skyloom::app {
 namespace {
 
 using base::Result;
+
+constexpr base::Millis kNoLimit = std::chrono::hours(24 * 365);
 
 struct Loaded {
   node::NodeConfig config;
@@ -56,7 +61,8 @@ void reopen_log(node::Node& node) {
 int stop_orderly(node::Node& node, os::SignalWaiter& signals) {
   bool whole = false;
   std::thread stopper([&] {
-    whole = node.stop(node.config().shutdown_timeout);
+    const base::Millis limit = node.config().shutdown_timeout;
+    whole = node.stop(limit == base::Millis(0) ? kNoLimit : limit);
     signals.notify();
   });
   for (int signal = -1; signal != 0;) {
@@ -112,7 +118,9 @@ int run(const std::string& config_path) {
   if (!created) return complain(created.error(), kExitFailed);
   std::unique_ptr<node::Node> node = std::move(created).value();
   capi::set_node(node.get());
-  services::register_builtin(node->system().modules());
+  actor::Modules& modules = node->system().modules();
+  (void)sdk::register_service<services::LoggerOn<os::make_log_file>>(modules, "logger");
+  (void)sdk::register_service<services::Gate>(modules, "gate");
   node->on_finished([&] { signals->notify(); });
   int code = kExitFailed;
   if (const auto started = node->start(); !started) {

@@ -1,2 +1,0 @@
-#include "services/builtin.hpp"
-namespace skyloom::services { void register_builtin(actor::Modules&) {} }

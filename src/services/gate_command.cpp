@@ -1,0 +1,130 @@
+#include "services/gate_command.hpp"
+
+#include <array>
+#include <charconv>
+#include <climits>
+
+namespace skyloom::services {
+namespace {
+
+constexpr std::string_view kBlanks = " \t\r\n";
+constexpr size_t kWordsMax = 6;  // one more than the longest text has: enough to see that it is wrong
+
+struct Words {
+  std::array<std::string_view, kWordsMax> word;
+  size_t count = 0;
+};
+
+Words split(std::string_view text) noexcept {
+  Words words;
+  while (words.count < kWordsMax) {
+    const size_t begin = text.find_first_not_of(kBlanks);
+    if (begin == std::string_view::npos) break;
+    text.remove_prefix(begin);
+    const size_t size = std::min(text.find_first_of(kBlanks), text.size());
+    words.word[words.count++] = text.substr(0, size);
+    text.remove_prefix(size);
+  }
+  return words;
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text, int base = 10) noexcept {
+  Number value{};
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value, base);
+  if (parsed.ec != std::errc() || parsed.ptr != end || text.empty()) return std::nullopt;
+  return value;
+}
+
+std::optional<SocketId> parse_id(std::string_view text) noexcept {
+  const std::optional<int> value = parse_number<int>(text);
+  if (!value || *value <= 0) return std::nullopt;
+  return SocketId{*value};
+}
+
+std::optional<Handle> parse_handle(std::string_view text) noexcept {
+  if (!text.starts_with(':')) return std::nullopt;
+  const std::optional<uint32_t> value = parse_number<uint32_t>(text.substr(1), 16);
+  if (!value) return std::nullopt;
+  return Handle{*value};
+}
+
+// A type whose payloads hold pointers would let a client choose what gets freed.
+bool may_carry_frames(MessageType type) noexcept {
+  return type != MessageType::kMulticast && type != MessageType::kSystem &&
+         type != MessageType::kHarbor && type != MessageType::kSocket;
+}
+
+bool parse_address(std::string_view text, GateOptions& into) {
+  const size_t colon = text.rfind(':');
+  std::string_view port = text;
+  if (colon != std::string_view::npos) {
+    std::string_view host = text.substr(0, colon);
+    if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+      host = host.substr(1, host.size() - 2);
+    }
+    if (!host.empty()) into.host = host;
+    port = text.substr(colon + 1);
+  }
+  const std::optional<uint16_t> number = parse_number<uint16_t>(port);
+  if (number) into.port = *number;
+  return number.has_value();
+}
+
+std::string bad_field(std::string_view field, std::string_view value, std::string_view accepted) {
+  return std::string(field) + " = \"" + std::string(value) + "\": must be " + std::string(accepted);
+}
+
+}  // namespace
+
+base::Result<GateOptions, std::string> parse_gate_options(std::string_view text) {
+  const Words words = split(text);
+  if (words.count != 5) {
+    return std::string("needs 5 words: S|L watchdog|! [host:]port client_tag max_connections");
+  }
+  const auto& [header, watchdog, address, tag, connections, surplus] = words.word;
+  GateOptions options;
+  if (header != "S" && header != "L") {
+    return bad_field("header", header, "S (2-byte length) or L (4-byte length)");
+  }
+  options.framing = header == "S" ? Framing::kLength16 : Framing::kLength32;
+  if (watchdog != "!") {
+    if (watchdog.size() < 2 || (watchdog[0] != ':' && watchdog[0] != '.')) {
+      return bad_field("watchdog", watchdog, ":hex, .name or !");
+    }
+    options.watchdog = watchdog;
+  }
+  if (!parse_address(address, options)) {
+    return bad_field("address", address, "port or host:port, port 0..65535");
+  }
+  const std::optional<uint8_t> type = parse_number<uint8_t>(tag);
+  if (!type) return bad_field("client_tag", tag, "0..255");
+  if (*type != 0) options.client_tag = MessageType{*type};
+  if (!may_carry_frames(options.client_tag)) {
+    return bad_field("client_tag", tag, "a type without pointers in it: not 2, 4, 5 or 6");
+  }
+  const std::optional<uint32_t> most = parse_number<uint32_t>(connections);
+  if (!most || *most == 0) return bad_field("max", connections, "a number of connections above 0");
+  options.connections_max = *most;
+  return options;
+}
+
+std::optional<GateCommand> parse_gate_command(std::string_view text) noexcept {
+  const Words words = split(text);
+  const auto& [name, first, second, third, surplus, more] = words.word;
+  if (name == "close" && words.count == 1) return GateClose{};
+  if (name == "broker" && words.count == 2) return GateBroker{first};
+  const std::optional<SocketId> id = parse_id(first);
+  if (!id) return std::nullopt;
+  if (name == "start" && words.count == 2) return GateStart{*id};
+  if (name == "kick" && words.count == 2) return GateKick{*id};
+  if (name == "forward" && words.count == 4) {
+    const std::optional<Handle> agent = parse_handle(second);
+    const std::optional<Handle> client = parse_handle(third);
+    if (agent && client) return GateForward{*id, *agent, *client};
+  }
+  return std::nullopt;
+}
+
+}  // namespace skyloom::services
