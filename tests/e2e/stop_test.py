@@ -2,6 +2,7 @@
 """The end of a node: orderly, at once, from inside; and what its clients have by then."""
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -213,9 +214,12 @@ class StopTest(NodeTest):
         self.assertEqual(old.read_text(), before, "nothing goes to the old file any more")
 
     @for_each_mode
-    def test_abort_ends_with_0(self, net_threads):
-        node = self.start(bootstrap="signals", net_threads=net_threads)
-        self.assertEqual(node.wait(), 0, node.story())
+    def test_abort_ends_with_0_and_every_line_that_was_logged_before(self, net_threads):
+        for _ in range(5):
+            node = self.start(bootstrap="abort", net_threads=net_threads)
+            self.assertEqual(node.wait(), 0, node.story())
+            lines = re.findall(r"abort: line (\d+)", node.log())
+            self.assertEqual(lines, [str(i) for i in range(1000)], node.story())
 
     def test_a_pid_file_guards_a_daemon(self):
         node = self.start(bootstrap="raw_echo", daemon="FOLDER/pid", logger="FOLDER/log")
