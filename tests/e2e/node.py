@@ -202,7 +202,7 @@ class NodeTest(unittest.TestCase):
         """The echo example on a port of its own: (node, port)."""
         port = free_port()
         node = self.start(bootstrap="echo_watchdog", echo_port=port, **settings)
-        node.wait_for_line(r"echo: listening on")
+        node.wait_for_port(port)
         return node, port
 
     def start_raw_echo(self, **settings):

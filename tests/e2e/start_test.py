@@ -111,7 +111,7 @@ class StartTest(NodeTest):
 
     def test_an_init_that_fails_fails_the_start(self):
         done = self.assert_refused(self.config(bootstrap="launching fail"), code=FAILED)
-        self.assertRegex(done.stdout + done.stderr, "launch launching fail.* FAILED")
+        self.assertRegex(done.stdout + done.stderr, "error: launch launching FAILED")
 
     def test_a_log_file_that_cannot_be_opened_fails_the_start(self):
         self.assert_refused(self.config(bootstrap="raw_echo", logger="/no/such/folder/log"), "logger",
