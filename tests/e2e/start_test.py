@@ -132,7 +132,7 @@ class StartTest(NodeTest):
             port = holder.getsockname()[1]
             for bootstrap in (f"raw_echo 127.0.0.1 {port}", f"gate S ! 127.0.0.1:{port} 0 10"):
                 done = self.assert_refused(self.config(bootstrap=bootstrap), code=FAILED)
-                self.assertRegex(done.stdout + done.stderr, "(?i)address already in use|cannot listen")
+                self.assertRegex(done.stdout + done.stderr, "(?i)address already in use")
 
     def test_a_bad_address_fails_with_the_reason(self):
         for address in ("192.0.2.1:5000", "127.0.0.1:70000", "127.0.0.1:-1", "127.0.0.1:port", "nonsense"):
