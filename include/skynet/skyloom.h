@@ -34,6 +34,10 @@ int skyloom_socket_framing(struct skynet_context *context, int id, int framing,
 int skyloom_socket_route(struct skynet_context *context, int id, uint32_t to, uint32_t source, int type,
                          int session);
 
+/* How OBJECT buffers are read and freed (socket_server.h); copied. Before the first one is sent. */
+struct socket_object_interface;
+void skyloom_socket_userobject(const struct socket_object_interface *interface);
+
 /* Cancels a timer of the command TIMEOUT by its session. 1: its message will not come; 0: it has come,
  * is in the mailbox already, or was never set. Only from the context's own callback. */
 int skyloom_timeout_cancel(struct skynet_context *context, int session);

@@ -1,11 +1,9 @@
 #include "actor/command.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cinttypes>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -62,6 +60,27 @@ std::optional<uint32_t> parse_hex(std::string_view text) {
 std::optional<uint32_t> parse_handle(const Call& call, std::string_view text) {
   if (text.size() >= 2 && text[0] == '.') return call.system.find_name(text.substr(1));
   return parse_hex(text);
+}
+
+// C number syntax: 9, -9, 0x1f, 017; nothing at all is 0.
+std::optional<int> parse_c_number(std::string_view text) {
+  if (text.empty()) return 0;
+  const bool is_negative = text[0] == '-';
+  if (is_negative) text.remove_prefix(1);
+  int base = 10;
+  if (text.starts_with("0x") || text.starts_with("0X")) {
+    base = 16;
+    text.remove_prefix(2);
+  } else if (text.starts_with("0")) {
+    base = 8;
+  }
+  int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value, base);
+  if (error != std::errc() || rest != end || text[0] == '-') return std::nullopt;
+  if (is_negative) value = -value;
+  if (value < INT32_MIN || value > INT32_MAX) return std::nullopt;
+  return static_cast<int>(value);
 }
 
 const char* run_timeout(const Call& call) {
@@ -200,13 +219,9 @@ const char* run_signal(const Call& call) {
   std::string_view rest = call.parameter;
   const std::optional<uint32_t> handle = parse_handle(call, take_word(rest));
   if (!handle) return refuse(call);
-  const std::string number(rest);
-  char* end = nullptr;
-  errno = 0;
-  const long value = std::strtol(number.c_str(), &end, 0);  // C number syntax: 0x1f, 017, 9
-  const bool is_clean = std::string_view(end).find_first_not_of(kBlanks) == std::string_view::npos;
-  if (!is_clean || errno != 0 || value < INT32_MIN || value > INT32_MAX) return refuse(call);
-  call.system.signal(*handle, static_cast<int>(value));
+  const std::optional<int> number = parse_c_number(take_word(rest));
+  if (!number) return refuse(call);
+  call.system.signal(*handle, *number);
   return nullptr;
 }
 

@@ -30,10 +30,9 @@ enum MessageType : int {
 };
 
 // Or-ed into the type of a send.
-enum SendTag : int {
-  kTagDontCopy = 0x10000,      // the payload is a malloc block that the runtime now owns
-  kTagAllocSession = 0x20000,  // the runtime chooses the session
-};
+inline constexpr int kTagDontCopy =
+    0x10000;  // the payload is a malloc block, the runtime's from now on
+inline constexpr int kTagAllocSession = 0x20000;  // the runtime chooses the session
 
 inline constexpr int kTypeMask = 0xff;
 inline constexpr int kTypeShift = (sizeof(size_t) - 1) * 8;

@@ -9,9 +9,10 @@
 namespace skyloom::actor {
 namespace {
 
-constexpr uint32_t kFastInARowMax = 8;       // then the queue has its turn
-constexpr uint32_t kSlicesPerLook = 64;      // of a busy worker, at the world and the timers
-constexpr uint32_t kSlicesPerInjector = 61;  // so that the injector is not starved by local work
+constexpr uint32_t kFastInARowMax = 8;   // then the queue has its turn
+constexpr uint32_t kSlicesPerLook = 64;  // of a busy worker, at the world and the timers
+constexpr uint32_t kSlicesPerInjector =
+    4;  // so that local work does not starve what comes from outside
 
 thread_local Worker* t_worker = nullptr;
 

@@ -36,7 +36,7 @@ class SKYLOOM_CAPABILITY("mutex") Mutex {
  private:
   enum : uint32_t { kFree = 0, kHeld = 1, kHeldWithWaiters = 2 };
 
-  void lock_contended() noexcept;
+  void lock_contended() noexcept SKYLOOM_NO_THREAD_SAFETY_ANALYSIS;  // it is the lock
   void wake_one() noexcept;
 
   std::atomic<uint32_t> state_{kFree};

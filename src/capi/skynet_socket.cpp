@@ -9,6 +9,7 @@
 #include "capi/socket_info.hpp"
 #include "net/udp_address.hpp"
 #include "skynet/skyloom.h"
+#include "skynet/socket_server.h"
 
 using skyloom::capi::current_node;
 using skyloom::net::Priority;
@@ -155,21 +156,29 @@ socket_info* skynet_socket_info(void) {
   return skyloom::capi::make_socket_info(node->network().info(), epoch_ms);
 }
 
-void skyloom_socket_object(const socket_object_interface* interface) { objects = *interface; }
+void skyloom_socket_userobject(const socket_object_interface* interface) { objects = *interface; }
 
-void skyloom_socket_framing(skynet_context* /*context*/, int id, int framing, size_t frame_bytes_max) {
+int skyloom_socket_framing(skynet_context* /*context*/, int id, int framing, size_t frame_bytes_max) {
   using skyloom::codec::Framing;
-  if (framing < 0 || framing > static_cast<int>(Framing::kLine)) return;
+  if (framing < 0 || framing > static_cast<int>(Framing::kLine)) return -1;
   on_socket(id, [&](Node& node, SocketId socket) {
     node.network().set_framing(socket, static_cast<Framing>(framing), frame_bytes_max);
   });
+  return 0;
 }
 
-void skyloom_socket_route(skynet_context* /*context*/, int id, uint32_t to, uint32_t source, int type,
-                          int session) {
+int skyloom_socket_route(skynet_context* context, int id, uint32_t to, uint32_t source, int type,
+                         int session) {
+  const bool holds_pointers = type == PTYPE_MULTICAST || type == PTYPE_SYSTEM ||
+                              type == PTYPE_HARBOR || type == PTYPE_SOCKET;
+  if (type < 0 || type > 0xff || holds_pointers) return -1;
   on_socket(id, [&](Node& node, SocketId socket) {
-    node.network().set_route(socket, {.to = to, .source = source, .type = type, .session = session});
+    node.network().set_route(socket, {.to = to,
+                                      .source = source == 0 ? owner_of(context) : source,
+                                      .type = type,
+                                      .session = session});
   });
+  return 0;
 }
 
 int skyloom_timeout_cancel(skynet_context* context, int session) {

@@ -56,9 +56,11 @@ void Shard::request_attention_locked(Socket& socket) noexcept {
 
 size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
   now_ms_ = base::to_millis(context_.clock.now());
+  has_told_ = false;
   run_commands();
   run_attention();
-  std::optional<Nanos> wait = time_to_wait(timeout);
+  // Whoever was told something now should hear of it before we sleep.
+  std::optional<Nanos> wait = has_told_ ? Nanos::zero() : time_to_wait(timeout);
   if (!wait || *wait > Nanos::zero()) {
     // Sleeper's half: announce, then look again. Pairs with the loads in post() and
     // request_attention_locked().

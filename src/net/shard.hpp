@@ -127,6 +127,7 @@ class Shard {
   base::Status update_interest(Socket& socket) noexcept;
   void detach(Socket& socket) noexcept;
   void free_socket(Socket& socket) noexcept;
+  Appetite tell(OwnerTag owner, Event event) noexcept;
   void emit(Socket& socket, Event event) noexcept;
   void emit_error(Socket& socket, const base::Error& error) noexcept;
   void emit_close(Socket& socket) noexcept;
@@ -198,6 +199,7 @@ class Shard {
 
   // turn
   int64_t now_ms_ = 0;
+  bool has_told_ = false;  // an event, in this turn
   bool reading_stopped_ = false;
   int64_t accept_error_told_ms_ = 0;
   base::TimerWheel deadlines_;

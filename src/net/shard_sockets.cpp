@@ -175,10 +175,15 @@ void Shard::free_socket(Socket& socket) noexcept {
   if (fd >= 0 && ours) context_.kernel.close(fd);
 }
 
+Appetite Shard::tell(OwnerTag owner, Event event) noexcept {
+  has_told_ = true;
+  return context_.sink.on_event(owner, std::move(event));
+}
+
 void Shard::emit(Socket& socket, Event event) noexcept {
   if (socket.orphaned) return;  // nobody is there
   event.socket = socket.id.load(std::memory_order_relaxed);  // our own turn
-  (void)context_.sink.on_event(socket.owner, std::move(event));
+  (void)tell(socket.owner, std::move(event));
 }
 
 void Shard::emit_error(Socket& socket, const Error& error) noexcept {
@@ -191,7 +196,7 @@ void Shard::emit_close(Socket& socket) noexcept { emit(socket, {.kind = EventKin
 
 void Shard::tell_start_failed(SocketId id, OwnerTag owner, Errc reason) noexcept {
   const std::string text = Error::of(reason).message();
-  (void)context_.sink.on_event(owner, {.kind = EventKind::kError, .socket = id, .text = text});
+  (void)tell(owner, {.kind = EventKind::kError, .socket = id, .text = text});
 }
 
 void Shard::start(SocketId id, OwnerTag owner) noexcept {

@@ -56,7 +56,7 @@ void Shard::deliver(Socket& socket, std::span<const char> bytes) noexcept {
   Block block = base::make_block(bytes.size());
   if (!block) return on_stream_failed(socket, Error::from_errno(ENOMEM));
   std::memcpy(block.get(), bytes.data(), bytes.size());
-  const Appetite appetite = context_.sink.on_event(
+  const Appetite appetite = tell(
       socket.owner, {.kind = EventKind::kData,
                      .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
                      .value = static_cast<int32_t>(bytes.size()),
@@ -73,7 +73,7 @@ void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept
     Result<CutFrame> frame = socket.cutter->next(bytes);
     if (!frame) return on_stream_failed(socket, frame.error());
     if (!frame->block) return;
-    const Appetite appetite = context_.sink.on_event(
+    const Appetite appetite = tell(
         socket.owner, {.kind = EventKind::kFrame,
                        .socket = id,
                        .value = static_cast<int32_t>(frame->size),

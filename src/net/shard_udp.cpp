@@ -94,7 +94,7 @@ bool Shard::receive_datagram(Socket& socket) noexcept {
   socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + size,
                           std::memory_order_relaxed);
   socket.read_ms.store(now_ms_, std::memory_order_relaxed);
-  const Appetite appetite = context_.sink.on_event(
+  const Appetite appetite = tell(
       socket.owner, {.kind = EventKind::kUdp,
                      .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
                      .value = static_cast<int32_t>(size),

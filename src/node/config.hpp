@@ -45,10 +45,6 @@ struct NodeConfig {
   uint32_t net_threads = 0;
   IoBackend io_backend = IoBackend::kAuto;
   uint32_t net_max_sockets = 0;
-  uint32_t net_reserve_fds = 16;
-  uint32_t net_max_per_listener = 0;
-  uint32_t net_max_per_ip = 0;
-  uint32_t net_accept_rate = 0;
   base::Millis net_accept_backoff{10};
   base::Millis net_connect_timeout{15000};
   base::Millis net_idle_timeout{0};
@@ -61,29 +57,23 @@ struct NodeConfig {
   uint64_t net_wbuffer_total = 2 * kGiB;
   uint64_t net_warn_size = 1 * kMiB;
   uint64_t net_read_max = 64 * kKiB;
-  uint64_t net_turn_budget = 256 * kKiB;
   uint64_t net_inflight_max = 64 * kMiB;
   base::Millis dns_timeout{5000};
   uint32_t dns_queue_max = 1024;
-  base::Millis handshake_timeout{5000};
 
   // Kernel.
   uint32_t mailbox_max = 1'000'000;
   uint64_t mailbox_max_bytes = 1 * kGiB;
   uint32_t mailbox_warn = 1024;
   uint64_t message_max = 1 * kGiB;
-  uint64_t lua_memlimit = 0;
-  uint64_t service_mem_max = 0;
   uint32_t timer_max = 0;
   uint32_t log_queue_max = 65536;
-  uint32_t log_rate = 10;
   uint64_t log_line_max = 64 * kKiB;
   base::Millis monitor_interval{5000};
   base::Millis shutdown_timeout{30000};
 
   // Framing.
   uint64_t gate_frame_max = 16 * kMiB - 1;
-  base::Millis gate_frame_timeout{30000};
 };
 
 enum class ConfigUnit : uint8_t {

@@ -34,11 +34,13 @@ actor::Options actor_options(const NodeConfig& config) {
   options.profile = config.profile;
   options.logpath = config.logpath.value_or("");
   options.monitor_interval = config.monitor_interval;
-  options.limits.message_bytes_max = config.message_max;
+  // In a config file 0 means "no limit".
+  const auto limit = [](uint64_t value) { return value == 0 ? SIZE_MAX / 2 : value; };
+  options.limits.message_bytes_max = limit(config.message_max);
   options.limits.timers_max = config.timer_max;
-  options.limits.mailbox.messages_max = config.mailbox_max;
-  options.limits.mailbox.bytes_max = config.mailbox_max_bytes;
-  options.limits.mailbox.inflight_bytes_max = config.net_inflight_max;
+  options.limits.mailbox.messages_max = limit(config.mailbox_max);
+  options.limits.mailbox.bytes_max = limit(config.mailbox_max_bytes);
+  options.limits.mailbox.inflight_bytes_max = limit(config.net_inflight_max);
   options.limits.mailbox.messages_warn = config.mailbox_warn;
   return options;
 }

@@ -1,8 +1,8 @@
 // A network without a kernel: every call of os::Kernel on virtual descriptors, with the answers and
 // the readiness that Linux gives. What one side writes is with the other before the call returns,
 // unless a FakeClock and a delay are given. Chance (short reads, EAGAIN, lost datagrams) comes from
-// a seed. All addresses live in one machine: 127.0.0.0/8, ::1 and whatever add_address() adds. Not
-// simulated: TIME_WAIT, connection timeouts, urgent data, SIGPIPE. Any thread.
+// a seed. All addresses live in one machine: 127.0.0.0/8, ::1 and whatever add_address() adds.
+// Not simulated: TIME_WAIT, Nagle, connection timeouts, urgent data, SIGPIPE. Any thread.
 #pragma once
 
 #include <condition_variable>
@@ -173,6 +173,7 @@ class SimNetwork final : public os::Kernel {
   void arrive_bytes(const Packet& packet) SKYLOOM_REQUIRES(mutex_);
   void arrive_fin(const Packet& packet) SKYLOOM_REQUIRES(mutex_);
   void arrive_reset(const Packet& packet) SKYLOOM_REQUIRES(mutex_);
+  void retire_if_over(SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
   void arrive_datagram(Packet packet) SKYLOOM_REQUIRES(mutex_);
   void establish(SimSocket& client, SimSocket& listener) SKYLOOM_REQUIRES(mutex_);
 

@@ -131,9 +131,19 @@ void SimNetwork::arrive_bytes(const Packet& packet) {
 
 void SimNetwork::arrive_fin(const Packet& packet) {
   SimSocket* to = by_id(packet.to);
-  if (to == nullptr || to->peer != packet.from || to->life != SimLife::kOpen) return;
-  to->input = SimInput::kEnded;
-  touch(*to);
+  if (to != nullptr && to->peer == packet.from && to->life == SimLife::kOpen) {
+    to->input = SimInput::kEnded;
+    retire_if_over(*to);
+    touch(*to);
+  }
+  if (SimSocket* from = by_id(packet.from)) retire_if_over(*from);  // its FIN is acknowledged
+}
+
+// After both FINs there is no connection any more, only what was received.
+void SimNetwork::retire_if_over(SimSocket& socket) {
+  if (socket.life != SimLife::kOpen || socket.holder == SimHolder::kOrphan) return;
+  if (socket.input != SimInput::kEnded || socket.output != SimOutput::kEnded) return;
+  socket.life = SimLife::kDead;
 }
 
 // `from` kSimNobody: from no connection, a refusal.
@@ -145,8 +155,7 @@ void SimNetwork::arrive_reset(const Packet& packet) {
     erase(*to);
     return;
   }
-  const bool over = to->input == SimInput::kEnded && to->output == SimOutput::kEnded;
-  if (!over) die(*to);  // after both FINs there is no connection left to reset
+  die(*to);
 }
 
 void SimNetwork::arrive_datagram(Packet packet) {

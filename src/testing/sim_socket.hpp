@@ -25,7 +25,7 @@ inline constexpr size_t kSimDatagramOverheadBytes = 512;
 
 enum class SimKind : uint8_t { kStream, kDatagram, kPair, kPipeReader, kPipeWriter, kReserve };
 
-//   kIdle --connect--> kConnecting --SYN-ACK--> kOpen --RST--> kDead
+//   kIdle --connect--> kConnecting --SYN-ACK--> kOpen --RST, both FINs--> kDead
 //     |                     '-------RST-----------------------^  '--connect--> kIdle
 //     '---listen---> kListening         (a pair is kOpen from its birth, a datagram socket kIdle)
 enum class SimLife : uint8_t { kIdle, kConnecting, kListening, kOpen, kDead };

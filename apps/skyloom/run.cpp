@@ -1,0 +1,136 @@
+#include "run.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+
+#include "capi/capi.hpp"
+#include "lua/config_file.hpp"
+#include "net/poller/epoll_poller.hpp"
+#include "node/node.hpp"
+#include "os/daemon.hpp"
+#include "os/log_file.hpp"
+#include "os/real_clock.hpp"
+#include "os/real_kernel.hpp"
+#include "os/signals.hpp"
+#include "sdk/register_service.hpp"
+#include "services/gate.hpp"
+#include "services/logger.hpp"
+
+namespace skyloom::app {
+namespace {
+
+using base::Result;
+
+constexpr base::Millis kNoLimit = std::chrono::hours(24 * 365);
+
+struct Loaded {
+  node::NodeConfig config;
+  node::ConfigValues values;
+};
+
+int complain(const std::string& text, int code) {
+  std::fprintf(stderr, "skyloom: %s\n", text.c_str());
+  return code;
+}
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+Result<Loaded, std::string> load(const std::string& path) {
+  auto values = lua::load_config_file(path, environment);
+  if (!values) return values.error().message();
+  auto config = node::parse(*values);
+  if (!config) return path + ": " + config.error().message();
+  return Loaded{std::move(config).value(), std::move(values).value()};
+}
+
+// SIGHUP: an empty system message to the log service, which reopens its file (contract 3.6).
+void reopen_log(node::Node& node) {
+  const uint32_t logger = node.system().find_name("logger");
+  if (logger != 0) (void)node.system().push(logger, actor::Message(actor::kTypeSystem, 0, 0));
+}
+
+// Stops on a thread of its own, so that a second signal is heard meanwhile.
+int stop_orderly(node::Node& node, os::SignalWaiter& signals) {
+  bool whole = false;
+  std::thread stopper([&] {
+    const base::Millis limit = node.config().shutdown_timeout;
+    whole = node.stop(limit == base::Millis(0) ? kNoLimit : limit);
+    signals.notify();
+  });
+  for (int signal = -1; signal != 0;) {
+    signal = signals.wait();
+    if (signal == SIGTERM || signal == SIGINT) ::_exit(kExitFailed);  // asked for twice: at once
+  }
+  stopper.join();
+  if (!whole) std::fprintf(stderr, "skyloom: shutdown_timeout passed, some output was dropped\n");
+  return kExitOk;
+}
+
+int serve(node::Node& node, os::SignalWaiter& signals) {
+  for (;;) {
+    const int signal = signals.wait();
+    if (signal == SIGHUP) {
+      reopen_log(node);
+      continue;
+    }
+    return stop_orderly(node, signals);  // a signal, or the last service is gone
+  }
+}
+
+}  // namespace
+
+int check(const std::string& config_path) {
+  const auto loaded = load(config_path);
+  if (!loaded) return complain(loaded.error(), kExitWrongConfig);
+  std::printf("%s: ok\n", config_path.c_str());
+  return kExitOk;
+}
+
+int run(const std::string& config_path) {
+  const auto loaded = load(config_path);
+  if (!loaded) return complain(loaded.error(), kExitWrongConfig);
+  const node::NodeConfig& config = loaded->config;
+  std::optional<os::PidFile> pid_file;
+  if (config.daemon) {
+    auto daemon = os::become_daemon(*config.daemon);
+    if (!daemon) return complain(daemon.error(), kExitFailed);
+    pid_file = std::move(daemon).value();
+  }
+  os::ignore_sigpipe();
+  auto signals = os::SignalWaiter::create({SIGINT, SIGTERM, SIGHUP});
+  if (!signals) return complain("signals: " + signals.error().message(), kExitFailed);
+
+  os::RealKernel kernel;
+  os::RealClock clock;
+  const auto resolver = net::make_system_resolver(config.dns_queue_max);
+  auto created = node::Node::create(
+      config, loaded->values,
+      {.kernel = kernel, .clock = clock, .resolver = *resolver,
+       .make_poller = [](void*) { return net::EpollPoller::create(); }});
+  if (!created) return complain(created.error(), kExitFailed);
+  std::unique_ptr<node::Node> node = std::move(created).value();
+  capi::set_node(node.get());
+  actor::Modules& modules = node->system().modules();
+  (void)sdk::register_service<services::LoggerOn<os::make_log_file>>(modules, "logger");
+  (void)sdk::register_service<services::Gate>(modules, "gate");
+  node->on_finished([&] { signals->notify(); });
+  int code = kExitFailed;
+  if (const auto started = node->start(); !started) {
+    complain(started.error(), kExitFailed);
+  } else {
+    code = serve(*node, *signals);
+  }
+  node.reset();  // services end here, and may use the C interface until then
+  capi::set_node(nullptr);
+  return code;
+}
+
+}  // namespace skyloom::app

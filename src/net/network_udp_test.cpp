@@ -1,0 +1,161 @@
+// Datagrams and foreign descriptors (contract 2.6 S-20..S-25, D-17, D-29).
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "net/network_world.hpp"
+#include "net/udp_address.hpp"
+
+namespace skyloom::net {
+namespace {
+
+using testing::PeerDatagram;
+
+constexpr OwnerTag kOwner = 7;
+
+class NetworkUdpTest : public NetworkTest {
+ protected:
+  SendBuffer copy(const std::string& bytes) { return SendBuffer::copy_of(bytes.data(), bytes.size()); }
+  std::string address_bytes(const os::SocketAddress& address) {
+    std::array<char, kUdpAddressBytesMax> bytes;
+    return std::string(bytes.data(), put_udp_address(address, bytes));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Settings, NetworkUdpTest, ::testing::ValuesIn(all_settings()), setting_name);
+
+TEST_P(NetworkUdpTest, ADatagramTellsItsSenderAndCanBeAnswered) {
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    auto probe = PeerDatagram::open(*world_, *os::SocketAddress::parse(host, 0));
+    ASSERT_TRUE(probe.ok());
+    const uint16_t port = probe->address().port();
+    probe->close();  // a free port for the engine
+    const auto id = network_->open_udp(kOwner, host, port);
+    ASSERT_TRUE(id.ok()) << id.error().message();
+    auto client = PeerDatagram::open(*world_, *os::SocketAddress::parse(host, 0));
+    ASSERT_TRUE(client.ok());
+    ASSERT_TRUE(client->send_to("ping", *os::SocketAddress::parse(host, port)).ok());
+    const Told told = log_.wait_for(EventKind::kUdp, *id);
+    ASSERT_EQ(told.value, 4);
+    EXPECT_EQ(told.data.substr(0, 4), "ping");
+    const std::string from = told.data.substr(4);
+    EXPECT_EQ(from, address_bytes(client->address()));
+    EXPECT_EQ(network_->send_udp(*id, from, copy("pong")), SendVerdict::kAccepted);
+    EXPECT_EQ(client->recv()->bytes, "pong");
+    network_->close(*id);
+    log_.wait_for(EventKind::kClose, *id);
+  }
+  wait_until_no_sockets();
+}
+
+TEST_P(NetworkUdpTest, ADialledSocketSendsToItsDefault) {
+  auto server = PeerDatagram::open(*world_, loopback());
+  ASSERT_TRUE(server.ok());
+  const auto id = network_->dial_udp(kOwner, "127.0.0.1", server->address().port());
+  ASSERT_TRUE(id.ok());
+  EXPECT_EQ(network_->send(*id, copy("hello"), Priority::kHigh, nullptr), SendVerdict::kAccepted);
+  const auto got = server->recv();
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->bytes, "hello");
+  ASSERT_TRUE(server->send_to("back", got->from).ok());
+  EXPECT_EQ(log_.wait_for(EventKind::kUdp, *id).data.substr(0, 4), "back");
+}
+
+TEST_P(NetworkUdpTest, ADefaultDestinationCanBeSetByAddressAndByName) {
+  auto first = PeerDatagram::open(*world_, loopback());
+  auto second = PeerDatagram::open(*world_, *os::SocketAddress::parse("127.0.0.2", 0));
+  ASSERT_TRUE(first.ok() && second.ok());
+  const auto id = network_->open_udp(kOwner, "", 0);
+  ASSERT_TRUE(id.ok());
+  EXPECT_EQ(network_->send(*id, copy("nowhere"), Priority::kHigh, nullptr), SendVerdict::kAccepted);
+  EXPECT_EQ(log_.lines().size(), 1u);  // dropped with a line (S-21)
+  ASSERT_TRUE(network_->set_udp_peer(*id, "127.0.0.1", first->address().port()));
+  EXPECT_EQ(network_->send(*id, copy("one"), Priority::kHigh, nullptr), SendVerdict::kAccepted);
+  EXPECT_EQ(first->recv()->bytes, "one");
+  ASSERT_TRUE(network_->set_udp_peer(*id, "stats.example", second->address().port()));
+  resolver_.answer(Addresses{second->address()});
+  bool arrived = false;
+  // The name's answer is a command; sends before it is done still go to the first address.
+  for (int tries = 0; tries < 100000 && !arrived; ++tries) {
+    EXPECT_EQ(network_->send(*id, copy("two"), Priority::kHigh, nullptr), SendVerdict::kAccepted);
+    arrived = second->recv(std::chrono::milliseconds(1)).ok();
+  }
+  EXPECT_TRUE(arrived);
+  EXPECT_FALSE(network_->set_udp_peer(*id, "::1", 9));  // another family
+  EXPECT_FALSE(network_->set_udp_peer(99999, "127.0.0.1", 9));
+}
+
+TEST_P(NetworkUdpTest, WrongAddressesAreRefused) {
+  const auto id = network_->open_udp(kOwner, "127.0.0.1", 0);
+  ASSERT_TRUE(id.ok());
+  const std::string v6 = address_bytes(*os::SocketAddress::parse("::1", 9));
+  EXPECT_EQ(network_->send_udp(*id, v6, copy("x")), SendVerdict::kRefused);
+  for (size_t size = 0; size <= 32; ++size) {
+    for (int first = 0; first < 256; ++first) {
+      std::string bytes(size, '\1');
+      if (size > 0) bytes[0] = static_cast<char>(first);
+      const bool right = (size == 7 && first == 1) || (size == 19 && first == 2);
+      EXPECT_EQ(parse_udp_address(bytes).has_value(), right) << size << " " << first;
+      if (right) continue;
+      EXPECT_EQ(network_->send_udp(*id, bytes, copy("x")), SendVerdict::kRefused);
+    }
+  }
+  EXPECT_EQ(network_->send_udp(424242, address_bytes(loopback(9)), copy("x")), SendVerdict::kRefused);
+}
+
+TEST_P(NetworkUdpTest, ADatagramThatCannotBeSentIsCountedAndHarmsNothing) {
+  auto server = PeerDatagram::open(*world_, loopback());
+  ASSERT_TRUE(server.ok());
+  const auto id = network_->dial_udp(kOwner, "127.0.0.1", server->address().port());
+  ASSERT_TRUE(id.ok());
+  EXPECT_EQ(network_->send(*id, copy(std::string(65508, 'x')), Priority::kHigh, nullptr),
+            SendVerdict::kAccepted);
+  EXPECT_EQ(network_->counters().datagrams_dropped.load(), 1u);
+  EXPECT_EQ(network_->send(*id, copy("ok"), Priority::kHigh, nullptr), SendVerdict::kAccepted);
+  EXPECT_EQ(server->recv()->bytes, "ok");
+}
+
+TEST_P(NetworkUdpTest, AForeignPipeDeliversUntilItsEndAndStaysTheCallers) {
+  int ends[2];
+  if (GetParam().backend == Backend::kSim) {
+    const auto pipe = sim_.make_pipe();
+    ASSERT_TRUE(pipe.ok());
+    ends[0] = pipe->read_end;
+    ends[1] = pipe->write_end;
+  } else {
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  }
+  const auto reader = network_->adopt_foreign(kOwner, ends[0]);
+  const auto writer = network_->adopt_foreign(kOwner, ends[1]);
+  ASSERT_TRUE(reader.ok() && writer.ok());
+  EXPECT_EQ(log_.wait_for(EventKind::kOpen, *reader).text, "binding");
+  EXPECT_EQ(log_.wait_for(EventKind::kOpen, *writer).text, "binding");
+  EXPECT_EQ(send(*writer, "through the pipe"), SendVerdict::kAccepted);
+  EXPECT_EQ(log_.wait_for_data(*reader, 16), "through the pipe");
+  network_->close(*writer);
+  log_.wait_for(EventKind::kClose, *writer);
+  kernel_->close(ends[1]);  // still ours (D-17)
+  log_.wait_for(EventKind::kClose, *reader);
+  network_->close(*reader);
+  wait_until_no_sockets();
+  char rest[1];
+  EXPECT_EQ(kernel_->read_foreign(ends[0], rest).value(), 0u);  // still open
+  kernel_->close(ends[0]);
+}
+
+TEST_P(NetworkUdpTest, AnUnsuitableDescriptorIsOneErrorWithItsReason) {
+  const auto closed = network_->adopt_foreign(kOwner, 765432);
+  ASSERT_TRUE(closed.ok());
+  EXPECT_EQ(log_.wait_for(EventKind::kError, *closed).text, "Bad file descriptor");
+  if (GetParam().backend == Backend::kEpoll) {
+    const int file = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    const auto regular = network_->adopt_foreign(kOwner, file);
+    ASSERT_TRUE(regular.ok());
+    EXPECT_EQ(log_.wait_for(EventKind::kError, *regular).text, "Operation not permitted");
+    EXPECT_EQ(::close(file), 0);
+  }
+  wait_until_no_sockets();
+}
+
+}  // namespace
+}  // namespace skyloom::net
