@@ -91,6 +91,7 @@ void System::handle_one(Worker& worker, Service& service) noexcept {
 void System::release(Service& service) noexcept {
   if (!service.mailbox_.may_release()) return;  // the last unpin() queues it once more
   const uint32_t handle = service.handle();
+  if (service.hears_last_words_) handle_last_words(service);
   answer_unhandled(service);
   close_dump(service, handle);
   if (service.owns_outside.exchange(false)) hooks_.on_gone(handle);
@@ -103,7 +104,23 @@ void System::release(Service& service) noexcept {
   const bool is_drain_owed = service.mailbox_.close();
   give_back(service);
   if (is_drain_owed) hooks_.on_drained(handle);
-  if (is_counted && counted_.fetch_sub(1) == 1) hooks_.on_empty();
+  if (!is_counted) return;
+  const uint32_t others = counted_.fetch_sub(1) - 1;
+  if (others == 0) hooks_.on_empty();
+  if (others == 1 && aborting_.load()) retire_log_service();
+}
+
+void System::handle_last_words(Service& service) noexcept {
+  ServiceScope scope(service);
+  RawMessage message;
+  while (service.mailbox_.pop_unhandled(message)) {
+    const int kept = service.callback_ == nullptr
+                         ? 0
+                         : service.callback_(to_context(service), service.user_, message.type(),
+                                             message.session, message.source, message.data,
+                                             message.size());
+    if (kept == 0) std::free(message.data);
+  }
 }
 
 // Everybody whose message will never be handled hears of it (contract 3.7).

@@ -24,6 +24,7 @@ void System::give_back(Service& service) noexcept {
   service.instance_ = nullptr;
   service.session_ = 0;
   service.is_harbor_ = false;
+  service.hears_last_words_ = false;
   service.endless.store(false);
   service.cpu_ns_.store(0, std::memory_order_relaxed);    // pool_mutex_ orders
   service.messages_.store(0, std::memory_order_relaxed);  // as above
@@ -145,7 +146,18 @@ void System::retire_all() {
   for (const uint32_t handle : handles()) {
     if (handle != logger && handle != harbor) retire(handle, std::nullopt);
   }
-  if (logger != 0) retire(logger, std::nullopt);  // last, so that it hears of the others
+  if (counted_.load() <= 1) retire_log_service();  // otherwise release() does, after the others
+}
+
+// The log service goes last and handles what it was sent before: the lines that tell how the others
+// ended are the ones that somebody will look for.
+void System::retire_log_service() {
+  const uint32_t logger = find_name("logger");
+  Service* service = logger == 0 ? nullptr : pin(logger);
+  if (service == nullptr) return;
+  service->hears_last_words_ = true;  // read by release(); ordered by the pin's lock
+  retire(logger, std::nullopt);
+  unpin(*service);
 }
 
 std::vector<uint32_t> System::handles() const {

@@ -182,6 +182,7 @@ class System final : private Runner {
   void settle(Mailbox& mailbox, uint32_t handle) noexcept;
   void tell(uint32_t handle, const Mailbox::Notes& notes) noexcept;
   void release(Service& service) noexcept;
+  void handle_last_words(Service& service) noexcept;
   void answer_unhandled(Service& service) noexcept;
 
   // lifecycle.cpp
@@ -189,6 +190,7 @@ class System final : private Runner {
   void give_back(Service& service) noexcept;
   int init_service(Service& service, const char* arguments) noexcept;
   bool finish_launch(Service& service, std::string_view name, const char* arguments);
+  void retire_log_service();
   bool retire(uint32_t handle, std::optional<uint32_t> by);
   void announce_death(uint32_t handle, uint32_t by) noexcept;
   Service* find(uint32_t handle) const noexcept { return table_.find(handle & kHandleMask); }

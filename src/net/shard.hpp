@@ -162,8 +162,9 @@ class Shard {
 
   // shard_stream.cpp: bytes in, bytes out, the end
   void on_stream_ready(Socket& socket, const Readiness& readiness) noexcept;
-  void read_some(Socket& socket, bool failed) noexcept;
-  void deliver(Socket& socket, std::span<const char> bytes) noexcept;
+  void read_some(Socket& socket, bool over) noexcept;
+  base::Result<size_t> recv_into(Socket& socket, std::span<char> buffer) noexcept;
+  void deliver(Socket& socket, base::Block block, size_t size) noexcept;
   void deliver_frames(Socket& socket, std::span<const char> bytes) noexcept;
   void tell_write_error(Socket& socket) noexcept;
   void on_end_of_stream(Socket& socket) noexcept;

@@ -18,6 +18,7 @@ using base::Status;
 namespace {
 
 constexpr size_t kPartsPerWriteMax = 64;
+constexpr size_t kDirectReadBytesMin = 4096;
 constexpr size_t kLingerReadsMax = 16;  // per look: a peer that never stops sending cannot hold the turn
 
 }  // namespace
@@ -34,10 +35,22 @@ void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept
   if (over) on_failed_unread(socket);
 }
 
+Result<size_t> Shard::recv_into(Socket& socket, std::span<char> buffer) noexcept {
+  return socket.kind == SocketKind::kForeign ? context_.kernel.read_foreign(socket.fd, buffer)
+                                             : context_.kernel.recv(socket.fd, buffer);
+}
+
+// Small reads go through the shard's buffer and are copied into a block of their real size. Where the
+// last read brought much, the next goes straight into a block of its own: copying would cost more
+// than the allocator's work of cutting it (D-26).
 void Shard::read_some(Socket& socket, bool over) noexcept {
-  const Result<size_t> got = socket.kind == SocketKind::kForeign
-                                 ? context_.kernel.read_foreign(socket.fd, read_buffer_)
-                                 : context_.kernel.recv(socket.fd, read_buffer_);
+  Block block;
+  if (socket.cutter == nullptr && socket.read_hint >= kDirectReadBytesMin) {
+    block = base::make_block(socket.read_hint);
+  }
+  const std::span<char> buffer =
+      block ? std::span<char>(block.get(), socket.read_hint) : std::span<char>(read_buffer_);
+  const Result<size_t> got = recv_into(socket, buffer);
   if (!got) {
     if (!os::is_transient(got.error())) return on_stream_failed(socket, got.error());
     if (over) on_failed_unread(socket);
@@ -48,20 +61,32 @@ void Shard::read_some(Socket& socket, bool over) noexcept {
   socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + *got,
                           std::memory_order_relaxed);
   socket.read_ms.store(now_ms_, std::memory_order_relaxed);
-  deliver(socket, std::span<const char>(read_buffer_).first(*got));
+  if (socket.cutter != nullptr) return deliver_frames(socket, buffer.first(*got));
+  deliver(socket, std::move(block), *got);
 }
 
-void Shard::deliver(Socket& socket, std::span<const char> bytes) noexcept {
-  if (socket.cutter != nullptr) return deliver_frames(socket, bytes);
-  Block block = base::make_block(bytes.size());
-  if (!block) return on_stream_failed(socket, Error::from_errno(ENOMEM));
-  std::memcpy(block.get(), bytes.data(), bytes.size());
+void Shard::deliver(Socket& socket, Block block, size_t size) noexcept {
+  const size_t read_max = read_buffer_.size();
+  if (!block) {
+    block = base::make_block(size);
+    if (!block) return on_stream_failed(socket, Error::from_errno(ENOMEM));
+    std::memcpy(block.get(), read_buffer_.data(), size);
+    socket.read_hint = static_cast<uint32_t>(size == read_max ? size : std::min(size * 2, read_max));
+  } else if (size < socket.read_hint) {
+    if (void* cut = std::realloc(block.get(), size)) {
+      (void)block.release();
+      block.reset(static_cast<char*>(cut));
+    }
+    if (size < socket.read_hint / 2) socket.read_hint /= 2;
+  } else {
+    socket.read_hint = static_cast<uint32_t>(std::min<size_t>(size * 2, read_max));
+  }
   const Appetite appetite = tell(
       socket.owner, {.kind = EventKind::kData,
                      .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
-                     .value = static_cast<int32_t>(bytes.size()),
+                     .value = static_cast<int32_t>(size),
                      .data = std::move(block),
-                     .size = bytes.size()});
+                     .size = size});
   if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
   if (appetite == Appetite::kBroken) on_stream_failed(socket, Error::from_errno(ENOMEM));
 }

@@ -125,6 +125,7 @@ struct Socket : base::MpscNode,
   int64_t pause_until_ms = 0;           // turn; listener: accepting rests
   int64_t pause_ms = 0;                 // turn; listener: for how long last time
   uint64_t discarded_bytes = 0;         // turn; lingering
+  uint32_t read_hint = 0;               // turn; how much the next read is likely to bring
 };
 
 inline bool is_listener(SocketState state) noexcept {

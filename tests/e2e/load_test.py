@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Load on a node: no error, no wrong byte, and afterwards no descriptor and no memory more than before."""
+import sys
+import pathlib
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from node import SANITIZE, NodeTest, for_each_mode, full_or, wait_until  # noqa: E402
+
+DURATION = full_or(10, 1.5)
+IDLE = full_or(10000, 500 if SANITIZE else 2000)
+CYCLES = full_or(50000, 1500 if SANITIZE else 5000)
+# What the allocator may keep between two equal rounds.
+GROWTH_KIB = 6 * 1024
+
+
+class LoadTest(NodeTest):
+    def settle(self, node, descriptors):
+        wait_until(lambda: node.fd_count() <= descriptors,
+                   f"{node.fd_count()} descriptors return to {descriptors}")
+
+    def assert_leaves_nothing(self, node, port, rounds):
+        """Runs the rounds twice: the second time ends where the first one ended."""
+        descriptors = node.fd_count()
+        resident = []
+        for _ in range(2):
+            for arguments in rounds:
+                self.load(port, *arguments)
+            self.settle(node, descriptors)
+            resident.append(node.rss_kib())
+        if not SANITIZE:  # a sanitizer keeps freed memory on purpose
+            limit = max(GROWTH_KIB, resident[0] // 10)
+            self.assertLessEqual(resident[1] - resident[0], limit, f"{resident} KiB\n{node.story()}")
+        self.assert_stops(node)
+
+    @for_each_mode
+    def test_raw_echo_of_100_and_1000_connections(self, net_threads):
+        node, port = self.start_raw_echo(net_threads=net_threads)
+        self.assert_leaves_nothing(node, port, [
+            ("--connections", 100, "--size", 64, "--duration", DURATION),
+            ("--connections", 1000, "--size", 64, "--duration", DURATION)])
+
+    @for_each_mode
+    def test_agents_echo_small_large_and_pipelined_frames(self, net_threads):
+        node, port = self.start_echo(net_threads=net_threads, logger="/dev/null")
+        framed = ("--framing", 2)
+        self.assert_leaves_nothing(node, port, [
+            (*framed, "--connections", 100, "--size", 64, "--duration", DURATION),
+            (*framed, "--connections", 20, "--size", 16384, "--duration", DURATION),
+            (*framed, "--connections", 50, "--size", 64, "--pipeline", 32, "--duration", DURATION),
+            (*framed, "--connections", 8, "--size", "1-65535", "--duration", DURATION)])
+
+    @for_each_mode
+    def test_many_idle_connections_stay_open_beside_busy_ones(self, net_threads):
+        node, port = self.start_raw_echo(net_threads=net_threads)
+        self.assert_leaves_nothing(node, port, [
+            ("--idle", IDLE, "--connections", 10, "--size", 64, "--duration", DURATION)])
+
+    @for_each_mode
+    def test_connections_that_come_and_go_leave_nothing(self, net_threads):
+        node, port = self.start_raw_echo(net_threads=net_threads)
+        self.assert_leaves_nothing(node, port, [
+            ("--churn", CYCLES, "--connections", 50, "--size", 64)])
+
+    @for_each_mode
+    def test_agents_that_come_and_go_leave_nothing(self, net_threads):
+        node, port = self.start_echo(net_threads=net_threads, logger="/dev/null")
+        self.assert_leaves_nothing(node, port, [
+            ("--framing", 2, "--churn", CYCLES // 5, "--connections", 20, "--size", 64)])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
