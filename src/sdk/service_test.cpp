@@ -10,15 +10,15 @@
 #include <thread>
 
 #include "actor/modules.hpp"
-#include "sdk/fake_skynet.hpp"
 #include "sdk/register_service.hpp"
+#include "testing/fake_skynet.hpp"
 
 namespace skyloom {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 // A service whose callbacks are the test's.
 struct Script {
@@ -56,7 +56,7 @@ SKYLOOM_SERVICE(scripted, skyloom::Scripted)
 namespace skyloom {
 namespace {
 
-class ServiceTest : public testing::Test {
+class ServiceTest : public ::testing::Test {
  protected:
   ~ServiceTest() override {
     if (instance_ != nullptr) scripted_release(instance_);

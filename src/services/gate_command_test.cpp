@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "services/test_random.hpp"
+#include "testing/test_random.hpp"
 
 namespace skyloom::services {
 namespace {
@@ -137,7 +137,7 @@ TEST(GateCommand, ATextWithoutEndIsNoProblem) {
 }
 
 TEST(GateCommand, GarbageIsRefusedOrReadButNeverFollowed) {
-  TestRandom random;
+  testing::TestRandom random;
   const std::string_view pieces[] = {"start",
                                      "kick",
                                      "forward",

@@ -1,16 +1,16 @@
 // Connections: how a gate starts, admits, reports and lets go.
 #include "services/gate.hpp"
 
-#include "services/gate_fixture.hpp"
-#include "services/test_random.hpp"
+#include "services/gate_fixture_test.hpp"
+#include "testing/test_random.hpp"
 
 namespace skyloom::services {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class GateTest : public GateFixture {};
 
@@ -254,7 +254,7 @@ TEST_F(GateTest, ACallOfAnotherKindFailsInsteadOfHanging) {
 // D-52. The invariant: never more than the maximum is open, and everything that was opened is
 // reported closed exactly once.
 TEST_F(GateTest, NoOrderOfInputEndsTheService) {
-  TestRandom random;
+  testing::TestRandom random;
   const auto below = [&random](int bound) { return random.below(bound); };
   start("L .watchdog 8888 3 4");
   for (int step = 0; step < 30'000; ++step) {

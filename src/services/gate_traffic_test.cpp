@@ -3,15 +3,15 @@
 #include <string>
 #include <vector>
 
-#include "services/gate_fixture.hpp"
-#include "services/test_random.hpp"
+#include "services/gate_fixture_test.hpp"
+#include "testing/test_random.hpp"
 
 namespace skyloom::services {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class GateTrafficTest : public GateFixture {
  protected:
@@ -101,7 +101,7 @@ TEST_F(GateTrafficTest, ABrokerGetsTheFramesOfAllConnections) {
   EXPECT_THAT(node_.calls, ElementsAre("route 7 to=:40 source=:a type=3 session=7"))
       << "8 is being read: it stays relayed";
   accept(9);
-  EXPECT_THAT(node_.calls, testing::Contains("route 9 to=:40 source=:a type=3 session=9"));
+  EXPECT_THAT(node_.calls, ::testing::Contains("route 9 to=:40 source=:a type=3 session=9"));
   node_.sent.clear();
   frame(8, "x");
   EXPECT_THAT(node_.sent, ElementsAre(message(kSelf, 0x40, PTYPE_CLIENT, 8, "x")));
@@ -220,7 +220,7 @@ class Engine {
 };
 
 TEST_F(GateTrafficTest, AnAgentSeesTheFramesOfItsClientInOrderWheneverItIsNamed) {
-  TestRandom random;
+  testing::TestRandom random;
   start();
   for (int round = 0; round < 500; ++round) {
     accept(7);
@@ -236,7 +236,7 @@ TEST_F(GateTrafficTest, AnAgentSeesTheFramesOfItsClientInOrderWheneverItIsNamed)
       switch (random.below(3)) {
         case 0: engine.run_one_command(); break;
         case 1:
-          if (engine.is_read()) engine.cut(number++);
+          if (step < 60 && engine.is_read()) engine.cut(number++);
           break;
         case 2: engine.deliver_one(); break;
       }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sdk/fake_skynet.hpp"
+#include "testing/fake_skynet.hpp"
 
 namespace skyloom::services {
 namespace {

@@ -22,7 +22,7 @@ TEST(LogFormat, StandardOutputHasTheAddressOnly) {
   EXPECT_EQ(line, "[:ff000001] \n");
 }
 
-class LogStampTest : public testing::TestWithParam<const char*> {
+class LogStampTest : public ::testing::TestWithParam<const char*> {
  protected:
   LogStampTest() {
     ::setenv("TZ", GetParam(), 1);
@@ -52,7 +52,7 @@ TEST_P(LogStampTest, AFileHasTheLocalTimeOfEachLine) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zones, LogStampTest,
-                         testing::Values("UTC0", "CET-1CEST,M3.5.0,M10.5.0/3", "NST3:30"));
+                         ::testing::Values("UTC0", "CET-1CEST,M3.5.0,M10.5.0/3", "NST3:30"));
 
 TEST(LogFormat, AKnownMomentIsWrittenDayFirst) {
   ::setenv("TZ", "UTC0", 1);

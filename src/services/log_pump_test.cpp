@@ -2,15 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include "services/fake_sink.hpp"
+#include "testing/fake_sink.hpp"
 
 namespace skyloom::services {
 namespace {
 
+using testing::FakeSink;
+using testing::kSinkDeadline;
 using Mood = FakeSink::Mood;
 using base::Millis;
 
-class LogPumpTest : public testing::Test {
+class LogPumpTest : public ::testing::Test {
  protected:
   LogPumpTest() {
     options_.lost_line = [](uint64_t lines) { return std::to_string(lines) + " lost\n"; };

@@ -4,28 +4,24 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <ctime>
 
-#include "os/log_file.hpp"
-#include "os/read_file.hpp"
-#include "sdk/fake_skynet.hpp"
-#include "services/fake_sink.hpp"
+#include "testing/fake_sink.hpp"
+#include "testing/fake_skynet.hpp"
 
 namespace skyloom::services {
 namespace {
 
+using testing::FakeSink;
 using Mood = FakeSink::Mood;
-
-constexpr size_t kFileBytesMax = 64 << 20;
 
 FakeSink* sink = nullptr;  // of the test that runs: a factory takes no arguments
 std::unique_ptr<base::LogWriter> make_fake_writer() {
   return sink == nullptr ? nullptr : sink->writer();
 }
 
-class LoggerTest : public testing::Test {
+class LoggerTest : public ::testing::Test {
  protected:
   LoggerTest() {
     sink = &sink_;
@@ -100,17 +96,17 @@ TEST_F(LoggerTest, ASystemMessageReopensTheFile) {
 
 TEST_F(LoggerTest, AFileThatCannotBeOpenedFailsTheLaunchAndIsNamedOnStderr) {
   sink_.refuse_to_open(true);
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   EXPECT_NE(start("/secret/log"), 0);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "logger: cannot write to /secret/log: Permission denied\n");
 }
 
 TEST_F(LoggerTest, NoWriterFailsTheLaunch) {
   sink = nullptr;
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   EXPECT_NE(start(nullptr), 0);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "logger: cannot write to standard output: out of memory or descriptors\n");
 }
 
@@ -138,42 +134,6 @@ TEST_F(LoggerTest, AMillionLinesToADeadSinkDelayNobodyAndAreCounted) {
   for (int number = 1; number < kLines; ++number) node_.deliver(PTYPE_TEXT, "line", 0x0b);
   sink_.set_mood(Mood::kTakes);
   EXPECT_TRUE(sink_.wait_for_text(std::to_string(kLines - 65536) + " log lines dropped"));
-}
-
-TEST_F(LoggerTest, AFullDiskCostsTheLinesAndNothingElse) {
-  ASSERT_EQ(start<os::make_log_file>("/dev/full"), 0);
-  for (int number = 0; number < 10'000; ++number) node_.deliver(PTYPE_TEXT, "line", 0x0b);
-  stop();
-}
-
-TEST_F(LoggerTest, ARealFileHasEveryLineInOrderAcrossARotation) {
-  char folder[] = "/tmp/logger_test.XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string path = std::string(folder) + "/log";
-  const std::string old = path + ".old";
-  ASSERT_EQ(start<os::make_log_file>(path.c_str()), 0);
-  const std::string huge(1 << 20, 'h');
-  for (int number = 0; number < 1000; ++number) node_.deliver(PTYPE_TEXT, "before", 0x0b);
-  node_.deliver(PTYPE_TEXT, huge, 0x0b);
-  stop();
-  ASSERT_EQ(::rename(path.c_str(), old.c_str()), 0);
-  ASSERT_EQ(start<os::make_log_file>(path.c_str()), 0);
-  ASSERT_EQ(::unlink(path.c_str()), 0);
-  node_.deliver(PTYPE_SYSTEM, "", 0);
-  node_.deliver(PTYPE_TEXT, "after", 0x0b);
-  stop();
-  const auto first = os::read_file(old, kFileBytesMax);
-  const auto second = os::read_file(path, kFileBytesMax);
-  ASSERT_TRUE(first.ok());
-  ASSERT_TRUE(second.ok());
-  const std::string line = "13/02/09 23:31:30.00 [:0000000b] before\n";
-  EXPECT_EQ(first.value().substr(0, line.size()), line);
-  EXPECT_EQ(std::count(first.value().begin(), first.value().end(), '\n'), 1001);
-  EXPECT_TRUE(first.value().ends_with("hhh... (983040 bytes cut)\n"));
-  EXPECT_EQ(second.value(), "13/02/09 23:31:30.00 [:0000000b] after\n");
-  ::unlink(path.c_str());
-  ::unlink(old.c_str());
-  ::rmdir(folder);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 
 #include "base/log_writer.hpp"
 
-namespace skyloom::services {
+namespace skyloom::testing {
 
 inline constexpr std::chrono::seconds kSinkDeadline(20);
 
@@ -143,4 +143,4 @@ class FakeSink {
   std::string path_;
 };
 
-}  // namespace skyloom::services
+}  // namespace skyloom::testing

@@ -1,4 +1,4 @@
-#include "sdk/fake_skynet.hpp"
+#include "testing/fake_skynet.hpp"
 
 #include <algorithm>
 #include <cstdarg>

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "sdk/fake_skynet.hpp"
 #include "services/gate.hpp"
+#include "testing/fake_skynet.hpp"
 
 namespace skyloom::services {
 
-class GateFixture : public testing::Test {
+class GateFixture : public ::testing::Test {
  protected:
   static constexpr uint32_t kSelf = skynet_context::kHandle;
   static constexpr uint32_t kWatchdog = 0x20;

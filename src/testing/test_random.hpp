@@ -8,7 +8,7 @@
 
 #include "base/random.hpp"
 
-namespace skyloom::services {
+namespace skyloom::testing {
 
 class TestRandom {
  public:
@@ -33,4 +33,4 @@ class TestRandom {
   base::SeededRandom random_;
 };
 
-}  // namespace skyloom::services
+}  // namespace skyloom::testing
