@@ -24,7 +24,7 @@ PUBLIC_LAYER_MIN = 4
 ONLY = {
     "src/services": {"skyloom", "codec", "base", "services"},
     "include/skynet": {"skynet"},
-    "include/skyloom": {"skyloom"},
+    "include/skyloom": {"skyloom", "skynet"},
     "apps/skyloom-load": {"os", "codec", "base", "apps"},
     "examples": PUBLIC,
 }

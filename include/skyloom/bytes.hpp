@@ -10,6 +10,7 @@
 #include "skynet/skynet_malloc.h"
 
 namespace skyloom {
+inline namespace v1 {  // code of a node and of a module built against another version never mix
 
 class Bytes {
  public:
@@ -66,4 +67,5 @@ class Bytes {
   size_t size_ = 0;
 };
 
+}  // namespace v1
 }  // namespace skyloom

@@ -22,6 +22,7 @@
 #include "skynet/skynet_socket.h"
 
 namespace skyloom {
+inline namespace v1 {  // code of a node and of a module built against another version never mix
 
 // What is written on a message.
 struct Envelope {
@@ -336,4 +337,5 @@ class Context {
   Handle handle_;
 };
 
+}  // namespace v1
 }  // namespace skyloom

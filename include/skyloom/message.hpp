@@ -10,6 +10,7 @@
 #include "skynet/skynet_socket.h"
 
 namespace skyloom {
+inline namespace v1 {  // code of a node and of a module built against another version never mix
 
 // A service's 32-bit name.
 enum class Handle : uint32_t { kNone = 0 };
@@ -92,4 +93,5 @@ class SocketEvent {
   Bytes bytes_;
 };
 
+}  // namespace v1
 }  // namespace skyloom

@@ -17,6 +17,7 @@
 #include "skyloom/message.hpp"
 
 namespace skyloom {
+inline namespace v1 {  // code of a node and of a module built against another version never mix
 
 class Service {
  public:
@@ -135,6 +136,7 @@ class ServiceModule {
   }
 };
 
+}  // namespace v1
 }  // namespace skyloom
 
 // Exports `Class` as the service type `name`, an identifier: the shared object is called name.so.

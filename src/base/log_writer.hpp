@@ -1,5 +1,5 @@
-// Where the lines of a log go: a file, or standard output. The log service writes through this, on a
-// thread of its own, because only os/ calls the kernel.
+// Where the lines of a log go: a file, or standard output. The log service writes through this, on
+// a thread of its own, because only os/ calls the kernel.
 #pragma once
 
 #include <cstddef>

@@ -42,9 +42,8 @@ Status LogFile::open(const std::string& path) {
 Status LogFile::reopen() {
   if (path_.empty()) return {};
   // O_NONBLOCK is for a FIFO: without a reader it is refused here instead of waited for.
-  const int opened =
-      ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-             kFileMode);
+  const int opened = ::open(
+      path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, kFileMode);
   if (opened < 0) return Error::from_errno(errno);
   own_ = UniqueFd(opened);
   fd_ = opened;
@@ -53,15 +52,15 @@ Status LogFile::reopen() {
 }
 
 Status LogFile::open_descriptor(int descriptor) noexcept {
-  struct stat kind {};
+  struct stat kind{};
   if (::fstat(descriptor, &kind) != 0) return Error::from_errno(errno);
   fd_ = descriptor;
   mode_ = Mode::kDirect;
   if (S_ISSOCK(kind.st_mode)) mode_ = Mode::kSocket;
   if (!S_ISFIFO(kind.st_mode) && !S_ISCHR(kind.st_mode)) return {};
-  // O_NONBLOCK belongs to the open file description, which standard output shares with our parent and
-  // our children; setting it there would surprise them. Opening the pipe or terminal once more gives
-  // a description of our own.
+  // O_NONBLOCK belongs to the open file description, which standard output shares with our parent
+  // and our children; setting it there would surprise them. Opening the pipe or terminal once more
+  // gives a description of our own.
   char path[32];
   ::snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
   const int opened = ::open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -91,8 +90,7 @@ long LogFile::write_once(std::string_view text) const noexcept {
     case Mode::kDirect: return ::write(fd_, text.data(), text.size());
     case Mode::kPolledPiece:
       return ::write(fd_, text.data(), std::min(text.size(), kPieceBytesMax));
-    case Mode::kSocket:
-      return ::send(fd_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    case Mode::kSocket: return ::send(fd_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
   return 0;
 }

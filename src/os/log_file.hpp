@@ -1,5 +1,5 @@
-// A log file, or standard output, whose writer never hangs in the kernel where that can be helped: a
-// pipe or a terminal that nobody reads is waited for, and the wait can be ended.
+// A log file, or standard output, whose writer never hangs in the kernel where that can be helped:
+// a pipe or a terminal that nobody reads is waited for, and the wait can be ended.
 #pragma once
 
 #include <memory>

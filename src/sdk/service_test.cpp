@@ -1,5 +1,5 @@
-// The C++ face over the double: what a class does becomes calls of the C interface, and what arrives
-// becomes calls of the class.
+// The C++ face over the double: what a class does becomes calls of the C interface, and what
+// arrives becomes calls of the class.
 #include "skyloom/service.hpp"
 
 #include <gmock/gmock.h>
@@ -10,15 +10,15 @@
 #include <thread>
 
 #include "actor/modules.hpp"
-#include "sdk/fake_skynet.hpp"
 #include "sdk/register_service.hpp"
+#include "testing/fake_skynet.hpp"
 
 namespace skyloom {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 // A service whose callbacks are the test's.
 struct Script {
@@ -56,7 +56,7 @@ SKYLOOM_SERVICE(scripted, skyloom::Scripted)
 namespace skyloom {
 namespace {
 
-class ServiceTest : public testing::Test {
+class ServiceTest : public ::testing::Test {
  protected:
   ~ServiceTest() override {
     if (instance_ != nullptr) scripted_release(instance_);
@@ -92,7 +92,9 @@ TEST_F(ServiceTest, StartGetsTheArgumentsOfTheLaunchAndTheOwnHandle) {
 
 TEST_F(ServiceTest, NoArgumentsAreAnEmptyText) {
   bool was_empty = false;
-  script.start = [&](Context&, std::string_view arguments) { return was_empty = arguments.empty(); };
+  script.start = [&](Context&, std::string_view arguments) {
+    return was_empty = arguments.empty();
+  };
   EXPECT_EQ(init(nullptr), 0);
   EXPECT_TRUE(was_empty);
 }
@@ -251,8 +253,8 @@ TEST_F(ServiceTest, SocketCallsReachTheEngine) {
     context.start(listener);
     const SocketId peer = context.connect({"host", 81});
     context.set_framing(peer, Framing::kLine, 100);
-    EXPECT_TRUE(context.set_route(
-        peer, {Handle{0x0c}, {MessageType{42}, Session{3}, Handle{0x0d}}}));
+    EXPECT_TRUE(
+        context.set_route(peer, {Handle{0x0c}, {MessageType{42}, Session{3}, Handle{0x0d}}}));
     context.clear_route(peer);
     context.no_delay(peer);
     context.pause(peer);

@@ -12,12 +12,12 @@ namespace skyloom::services {
 namespace {
 
 constexpr uint64_t kFrameBytesMaxDefault = (16 << 20) - 1;
-constexpr size_t kFrameBytesMax16 = 65535;          // what 2 bytes can say
-constexpr size_t kFrameBytesMax32 = UINT32_MAX;     // and 4
-constexpr size_t kPeerBytesMax = 31;                // contract 4.4
-constexpr size_t kIdBytes = 4;                      // behind outgoing client messages
+constexpr size_t kFrameBytesMax16 = 65535;       // what 2 bytes can say
+constexpr size_t kFrameBytesMax32 = UINT32_MAX;  // and 4
+constexpr size_t kPeerBytesMax = 31;             // contract 4.4
+constexpr size_t kIdBytes = 4;                   // behind outgoing client messages
 constexpr size_t kLoggedCommandBytesMax = 256;
-constexpr size_t kDataHeadBytesMax = 32;            // "2147483647 data "
+constexpr size_t kDataHeadBytesMax = 32;  // "2147483647 data "
 constexpr std::chrono::milliseconds kAcceptErrorPause{1000};
 // The engine's text of Errc::kFrameTooLarge.
 constexpr std::string_view kFrameTooLarge = "frame too large";
@@ -54,10 +54,10 @@ bool Gate::on_start(Context& context, std::string_view arguments) {
       return false;
     }
   }
-  frame_bytes_max_ = frame_limit(options_.framing,
-                                 limit_of(context, "gate_frame_max", kFrameBytesMaxDefault));
-  listener_ = context.listen(
-      {.host = options_.host, .port = options_.port, .backlog = kGateBacklog});
+  frame_bytes_max_ =
+      frame_limit(options_.framing, limit_of(context, "gate_frame_max", kFrameBytesMaxDefault));
+  listener_ =
+      context.listen({.host = options_.host, .port = options_.port, .backlog = kGateBacklog});
   if (listener_ == SocketId::kNone) {
     context.logf("[gate] Can't listen on %s:%u", options_.host.c_str(), unsigned{options_.port});
     return false;
@@ -66,7 +66,8 @@ bool Gate::on_start(Context& context, std::string_view arguments) {
   return true;
 }
 
-// --- messages ---------------------------------------------------------------------------------------
+// --- messages
+// ---------------------------------------------------------------------------------------
 
 void Gate::on_message(Context& context, Message& message) {
   switch (message.type) {
@@ -136,7 +137,8 @@ void Gate::on_client_output(Context& context, Message& message) {
   (void)context.write(id, std::move(bytes));
 }
 
-// --- socket events ----------------------------------------------------------------------------------
+// --- socket events
+// ----------------------------------------------------------------------------------
 
 void Gate::on_socket(Context& context, SocketEvent& event) {
   if (event.id == listener_ && event.kind != SocketEvent::Kind::kAccept) {
@@ -184,8 +186,7 @@ void Gate::on_frame(Context& context, SocketEvent& event) {
   if (watchdog_ == Handle::kNone) return;
   char head[kDataHeadBytesMax];
   const int id = static_cast<int>(event.id);
-  const size_t head_size =
-      static_cast<size_t>(std::snprintf(head, sizeof head, "%d data ", id));
+  const size_t head_size = static_cast<size_t>(std::snprintf(head, sizeof head, "%d data ", id));
   Bytes text = Bytes::create(head_size + event.payload.size());
   if (!text) return context.log("[gate] Out of memory: frame dropped");
   std::memcpy(text.data(), head, head_size);
@@ -234,7 +235,8 @@ void Gate::on_listener(Context& context, const SocketEvent& event) {
   }
 }
 
-// --- routes and reports -----------------------------------------------------------------------------
+// --- routes and reports
+// -----------------------------------------------------------------------------
 
 Route Gate::route_of(const Context& context, const Connections::value_type& item) const noexcept {
   const Session session{static_cast<int>(item.first)};
@@ -242,8 +244,7 @@ Route Gate::route_of(const Context& context, const Connections::value_type& item
   if (broker_ != Handle::kNone) {
     return {broker_, {options_.client_tag, session, context.handle()}};
   }
-  const Handle source =
-      connection.client == Handle::kNone ? context.handle() : connection.client;
+  const Handle source = connection.client == Handle::kNone ? context.handle() : connection.client;
   return {connection.agent, {options_.client_tag, session, source}};
 }
 

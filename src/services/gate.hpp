@@ -1,11 +1,11 @@
-// The gate (contract 4.4): accepts clients, has their frames cut by the engine and routed straight to
-// a broker or to each client's agent. It sees connections, not traffic, except what comes before a
-// route is known.
+// The gate (contract 4.4): accepts clients, has their frames cut by the engine and routed straight
+// to a broker or to each client's agent. It sees connections, not traffic, except what comes before
+// a route is known.
 //
 // Order of frames. A route is set only while a connection is not read, or when one is set already:
-// then no frame is on its way through the gate. A connection that is started first and forwarded later
-// stays relayed: its frames go on through the gate, because a route would let new frames overtake those
-// that wait in the gate's mailbox.
+// then no frame is on its way through the gate. A connection that is started first and forwarded
+// later stays relayed: its frames go on through the gate, because a route would let new frames
+// overtake those that wait in the gate's mailbox.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,8 @@ namespace skyloom::services {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n";
-constexpr size_t kWordsMax = 6;  // one more than the longest text has: enough to see that it is wrong
+constexpr size_t kWordsMax =
+    6;  // one more than the longest text has: enough to see that it is wrong
 
 struct Words {
   std::array<std::string_view, kWordsMax> word;

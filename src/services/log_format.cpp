@@ -24,7 +24,8 @@ void LogFormat::append(std::string& into, int64_t centiseconds, uint32_t source,
                        std::string_view text) {
   if (stamp_ == LogStamp::kLocalTime) append_stamp(into, centiseconds);
   char address[16];
-  into.append(address, static_cast<size_t>(std::snprintf(address, sizeof address, "[:%08x] ", source)));
+  into.append(address,
+              static_cast<size_t>(std::snprintf(address, sizeof address, "[:%08x] ", source)));
   if (line_bytes_max_ == 0 || text.size() <= line_bytes_max_) {
     into.append(text);
   } else {
@@ -39,7 +40,7 @@ void LogFormat::append_stamp(std::string& into, int64_t centiseconds) {
   const int64_t second = centiseconds / 100;
   if (second != second_) {
     const time_t time = static_cast<time_t>(second);
-    struct tm local {};
+    struct tm local{};
     localtime_r(&time, &local);
     if (std::strftime(second_text_, sizeof second_text_, "%d/%m/%y %H:%M:%S", &local) == 0) {
       second_text_[0] = '\0';

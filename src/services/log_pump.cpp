@@ -19,8 +19,8 @@ constexpr base::Millis kGiveUpGrace{200};
 
 struct Batch {
   std::string text;
-  std::vector<size_t> line_ends;    // in `text`
-  std::vector<size_t> reopens;      // where in `text` the file is opened again
+  std::vector<size_t> line_ends;  // in `text`
+  std::vector<size_t> reopens;    // where in `text` the file is opened again
   bool is_empty() const noexcept { return line_ends.empty() && reopens.empty(); }
   void clear() {
     text.clear();
@@ -37,7 +37,8 @@ struct Batch {
 
 struct LogPump::State {
   State(std::unique_ptr<base::LogWriter> of_writer, LogPumpOptions of_options)
-      : writer(std::move(of_writer)), options(std::move(of_options)),
+      : writer(std::move(of_writer)),
+        options(std::move(of_options)),
         retry_delay(options.retry_delay_min) {}
 
   // The pump's thread only.
@@ -156,7 +157,8 @@ bool LogPump::stop() {
   return is_complete;
 }
 
-// --- the pump's thread ------------------------------------------------------------------------------
+// --- the pump's thread
+// ------------------------------------------------------------------------------
 
 void LogPump::State::run() {
   Batch batch;

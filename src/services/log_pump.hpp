@@ -1,6 +1,7 @@
-// Log lines on their way to a sink that may be slow, full or dead: a bounded queue, and one thread that
-// writes. Whoever pushes never waits for the sink (contract D-42). Lines that find no room, or that the
-// sink refuses, are dropped and counted; the count is logged as soon as the sink takes lines again.
+// Log lines on their way to a sink that may be slow, full or dead: a bounded queue, and one thread
+// that writes. Whoever pushes never waits for the sink (contract D-42). Lines that find no room, or
+// that the sink refuses, are dropped and counted; the count is logged as soon as the sink takes
+// lines again.
 //
 // Home: all functions belong to one thread at a time.
 #pragma once
@@ -17,8 +18,8 @@
 
 namespace skyloom::services {
 
-// Lines have no small bound of their own (log_line_max may be 0): this keeps a sink that nobody reads
-// from taking the memory of the node.
+// Lines have no small bound of their own (log_line_max may be 0): this keeps a sink that nobody
+// reads from taking the memory of the node.
 inline constexpr size_t kLogQueueBytesMax = size_t{64} << 20;
 
 struct LogPumpOptions {
@@ -46,8 +47,8 @@ class LogPump {
   void count_lost();
   // The file is opened again, between the lines before and those after.
   void reopen();
-  // Writes what is queued and ends the thread; takes at most `flush_deadline` and a moment. A thread
-  // that hangs in the kernel is left behind. False: lines were lost.
+  // Writes what is queued and ends the thread; takes at most `flush_deadline` and a moment. A
+  // thread that hangs in the kernel is left behind. False: lines were lost.
   bool stop();
 
  private:

@@ -40,14 +40,15 @@ bool Logger::on_start(Context& context, std::string_view arguments) {
   if (const base::Status opened = writer->open(path); !opened) {
     return fail_start(sink, opened.error().message());
   }
-  format_ = LogFormat(path.empty() ? LogStamp::kNone : LogStamp::kLocalTime,
-                      limit_of(context, "log_line_max", kLineBytesMaxDefault));
+  const LogStamp stamp = path.empty() ? LogStamp::kNone : LogStamp::kLocalTime;
+  format_ = LogFormat(stamp, limit_of(context, "log_line_max", kLineBytesMaxDefault));
+  const OwnLines own_lines{LogFormat(stamp, 0), context};
   LogPumpOptions options;
   options.lines_max = limit_of(context, "log_queue_max", kLinesMaxDefault);
-  options.lost_line = [own = OwnLines{format_, context}](uint64_t lines) mutable {
+  options.lost_line = [own = own_lines](uint64_t lines) mutable {
     return own.line(std::to_string(lines) + " log lines dropped: the log could not be written");
   };
-  options.reopen_failed_line = [own = OwnLines{format_, context}, sink](std::string_view why) mutable {
+  options.reopen_failed_line = [own = own_lines, sink](std::string_view why) mutable {
     return own.line("error: Can't reopen " + sink + ": " + std::string(why));
   };
   pump_ = LogPump::create(std::move(writer), std::move(options));

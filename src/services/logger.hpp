@@ -20,8 +20,8 @@ class Logger : public Service {
   // Writes what is queued, for as long as LogPumpOptions::flush_deadline.
   ~Logger() override = default;
 
-  // `arguments`: the file to append to; none: standard output. What fails is told on stderr, because
-  // there is no log yet.
+  // `arguments`: the file to append to; none: standard output. What fails is told on stderr,
+  // because there is no log yet.
   bool on_start(Context& context, std::string_view arguments) override;
   void on_message(Context& context, Message& message) override;
 

@@ -1,4 +1,4 @@
-#include "sdk/fake_skynet.hpp"
+#include "testing/fake_skynet.hpp"
 
 #include <algorithm>
 #include <cstdarg>
@@ -68,7 +68,8 @@ int record(skynet_context* context, FakeMessage message, int type, int session, 
 skynet_context::skynet_context() = default;
 skynet_context::~skynet_context() = default;
 
-int skynet_context::deliver_block(int type, void* block, size_t size, uint32_t source, int session) {
+int skynet_context::deliver_block(int type, void* block, size_t size, uint32_t source,
+                                  int session) {
   if (callback == nullptr) {
     skynet_free(block);
     return 0;
@@ -115,7 +116,8 @@ void skynet_context::socket_udp(int id, std::string_view payload, std::string_vi
   deliver(PTYPE_SOCKET, {reinterpret_cast<const char*>(&head), sizeof head}, 0, 0);
 }
 
-// --- skynet.h ---------------------------------------------------------------------------------------
+// --- skynet.h
+// ---------------------------------------------------------------------------------------
 
 void skynet_error(skynet_context* context, const char* format, ...) {
   va_list arguments;
@@ -193,7 +195,8 @@ uint32_t skynet_starttime(void) {
   return skynet_context::starttime.load();
 }
 
-// --- skynet_socket.h --------------------------------------------------------------------------------
+// --- skynet_socket.h
+// --------------------------------------------------------------------------------
 
 int skynet_socket_listen(skynet_context* context, const char* host, int port, int backlog) {
   return open_socket(context, "listen " + endpoint(host, port) + " " + std::to_string(backlog));
@@ -247,7 +250,8 @@ const char* skynet_socket_udp_address(skynet_socket_message* message, int* addre
   return address;
 }
 
-// --- skyloom.h --------------------------------------------------------------------------------------
+// --- skyloom.h
+// --------------------------------------------------------------------------------------
 
 int skyloom_socket_framing(skynet_context* context, int id, int framing, size_t frame_bytes_max) {
   context->calls.push_back("framing " + std::to_string(id) + " " + std::to_string(framing) + " " +

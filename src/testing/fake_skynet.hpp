@@ -1,6 +1,6 @@
-// The C interface without a node, for the unit tests of services: one service, everything that it asks
-// for is written down, and the test says what happens to it. Linking this replaces capi.
-// Home: the test's thread; the clock may be read by any.
+// The C interface without a node, for the unit tests of services: one service, everything that it
+// asks for is written down, and the test says what happens to it. Linking this replaces capi. Home:
+// the test's thread; the clock may be read by any.
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,8 @@ struct FakeMessage {
   int type = 0;      // without tags
   int session = 0;
   std::string payload;
-  const void* block = nullptr;  // the one handed over, to see that nothing was copied; already freed
+  const void* block =
+      nullptr;  // the one handed over, to see that nothing was copied; already freed
 
   friend bool operator==(const FakeMessage& a, const FakeMessage& b) {
     return a.source == b.source && a.to == b.to && a.name == b.name && a.type == b.type &&
@@ -54,7 +55,8 @@ struct skynet_context {
   bool refuses_sockets = false;                        // listen and connect give -1
   uint32_t launched = 0x0b;                            // what LAUNCH gives; 0: it fails
 
-  // Deliver to the callback and free what it does not keep. `message` is copied into a malloc block.
+  // Deliver to the callback and free what it does not keep. `message` is copied into a malloc
+  // block.
   void deliver(int type, std::string_view payload, uint32_t source = 0x0c, int session = 0);
   // The same with a block of the caller's making; the callback's result.
   int deliver_block(int type, void* block, size_t size, uint32_t source, int session);

@@ -1,0 +1,178 @@
+#include "services/gate_command.hpp"
+
+#include <gtest/gtest.h>
+
+#include "testing/test_random.hpp"
+
+namespace skyloom::services {
+namespace {
+
+std::string error_of(std::string_view text) {
+  const auto options = parse_gate_options(text);
+  return options ? "" : options.error();
+}
+
+TEST(GateOptions, AllFieldsAreRead) {
+  const auto options = parse_gate_options("L .watchdog 127.0.0.1:8888 42 1000");
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options.value().framing, Framing::kLength32);
+  EXPECT_EQ(options.value().watchdog, ".watchdog");
+  EXPECT_EQ(options.value().host, "127.0.0.1");
+  EXPECT_EQ(options.value().port, 8888);
+  EXPECT_EQ(options.value().client_tag, MessageType{42});
+  EXPECT_EQ(options.value().connections_max, 1000u);
+}
+
+TEST(GateOptions, ShortFormsMeanAnyHostNoWatchdogAndTheClientType) {
+  const auto options = parse_gate_options("  S\t!  0 0 1\n");
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options.value().framing, Framing::kLength16);
+  EXPECT_EQ(options.value().watchdog, "");
+  EXPECT_EQ(options.value().host, "0.0.0.0");
+  EXPECT_EQ(options.value().port, 0);
+  EXPECT_EQ(options.value().client_tag, MessageType::kClient);
+}
+
+TEST(GateOptions, AnIpv6HostMayHaveBrackets) {
+  const auto with = parse_gate_options("S ! [::1]:80 0 1");
+  const auto without = parse_gate_options("S ! ::1:80 0 1");
+  ASSERT_TRUE(with.ok());
+  ASSERT_TRUE(without.ok());
+  EXPECT_EQ(with.value().host, "::1");
+  EXPECT_EQ(without.value().host, "::1");
+}
+
+TEST(GateOptions, AWrongFieldIsNamed) {
+  EXPECT_NE(error_of("").find("5 words"), std::string::npos);
+  EXPECT_NE(error_of("S ! 80 0").find("5 words"), std::string::npos);
+  EXPECT_NE(error_of("S ! 80 0 1 more").find("5 words"), std::string::npos);
+  EXPECT_NE(error_of("S ! 80 0 1 much more").find("5 words"), std::string::npos);
+  for (const char* header : {"s", "SL", "X", "2"}) {
+    EXPECT_EQ(error_of(std::string(header) + " ! 80 0 1").find("header"), 0u) << header;
+  }
+  for (const char* watchdog : {"watchdog", ".", ":", "!!", "0a"}) {
+    EXPECT_EQ(error_of("S " + std::string(watchdog) + " 80 0 1").find("watchdog"), 0u) << watchdog;
+  }
+  for (const char* address : {"65536", "-1", "host", "host:", ":x", "1.2.3.4:80x", "80:", "+80"}) {
+    EXPECT_EQ(error_of("S ! " + std::string(address) + " 0 1").find("address"), 0u) << address;
+  }
+  for (const char* tag : {"256", "-1", "x", "3x"}) {
+    EXPECT_EQ(error_of("S ! 80 " + std::string(tag) + " 1").find("client_tag"), 0u) << tag;
+  }
+  for (const char* most : {"0", "-1", "x", "4294967296", "1x"}) {
+    EXPECT_EQ(error_of("S ! 80 0 " + std::string(most)).find("max"), 0u) << most;
+  }
+}
+
+// A frame under such a type would let the client choose a pointer that a service follows or frees.
+TEST(GateOptions, TypesWhosePayloadsHoldPointersAreRefused) {
+  for (int tag = 0; tag < 256; ++tag) {
+    const bool holds_pointers = tag == 2 || tag == 4 || tag == 5 || tag == 6;
+    const auto options = parse_gate_options("S ! 80 " + std::to_string(tag) + " 1");
+    EXPECT_EQ(options.ok(), !holds_pointers) << tag;
+  }
+}
+
+TEST(GateCommand, EachCommandIsRead) {
+  const auto start = parse_gate_command("start 7");
+  ASSERT_TRUE(start && std::holds_alternative<GateStart>(*start));
+  EXPECT_EQ(std::get<GateStart>(*start).id, SocketId{7});
+  const auto kick = parse_gate_command("kick 2147483647\n");
+  ASSERT_TRUE(kick && std::holds_alternative<GateKick>(*kick));
+  EXPECT_EQ(std::get<GateKick>(*kick).id, SocketId{INT32_MAX});
+  const auto forward = parse_gate_command("forward 7 :0000000b :FF");
+  ASSERT_TRUE(forward && std::holds_alternative<GateForward>(*forward));
+  EXPECT_EQ(std::get<GateForward>(*forward).agent, Handle{0x0b});
+  EXPECT_EQ(std::get<GateForward>(*forward).client, Handle{0xff});
+  const auto broker = parse_gate_command("broker .name");
+  ASSERT_TRUE(broker && std::holds_alternative<GateBroker>(*broker));
+  EXPECT_EQ(std::get<GateBroker>(*broker).name, ".name");
+  const auto close = parse_gate_command(" close ");
+  ASSERT_TRUE(close && std::holds_alternative<GateClose>(*close));
+}
+
+TEST(GateCommand, WordsAreMatchedWhole) {
+  for (const char* text : {"",
+                           " ",
+                           "star 7",
+                           "starts 7",
+                           "start7",
+                           "start",
+                           "start 7 8",
+                           "start x",
+                           "start 7x",
+                           "start -7",
+                           "start +7",
+                           "start 0",
+                           "start 2147483648",
+                           "START 7",
+                           "kick",
+                           "kick 1 2",
+                           "kickoff 1",
+                           "closed",
+                           "close 1",
+                           "closekick 1",
+                           "broker",
+                           "broker a b",
+                           "forward 7",
+                           "forward 7 :b",
+                           "forward 7 b :c",
+                           "forward 7 :b c",
+                           "forward 7 :b :c :d",
+                           "forward 7 : :c",
+                           "forward x :b :c",
+                           "forward 7 :123456789 :c",
+                           "forward 7 :-1 :c",
+                           "unknown",
+                           "start\v7"}) {
+    EXPECT_FALSE(parse_gate_command(text).has_value()) << '"' << text << '"';
+  }
+}
+
+TEST(GateCommand, ATextWithoutEndIsNoProblem) {
+  const std::string text = "start 7start 8";
+  EXPECT_TRUE(parse_gate_command(std::string_view(text).substr(0, 7)).has_value());
+  EXPECT_FALSE(parse_gate_command(std::string_view("start\0 7", 8)).has_value());
+  EXPECT_FALSE(parse_gate_command(std::string_view()).has_value());
+}
+
+TEST(GateCommand, GarbageIsRefusedOrReadButNeverFollowed) {
+  testing::TestRandom random;
+  const std::string_view pieces[] = {"start",
+                                     "kick",
+                                     "forward",
+                                     "broker",
+                                     "close",
+                                     " ",
+                                     "\t",
+                                     ":",
+                                     "0",
+                                     "7",
+                                     ":b",
+                                     "\0",
+                                     "-",
+                                     "S",
+                                     "L",
+                                     "!",
+                                     "80",
+                                     "\xff",
+                                     "99999999999999999999"};
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (int count = random.below(9); count > 0; --count) {
+      text += random.below(4) == 0 ? std::string(1, random.letter())
+                                   : std::string(pieces[random.below(std::size(pieces))]);
+    }
+    const auto command = parse_gate_command(text);
+    if (command && std::holds_alternative<GateStart>(*command)) {
+      EXPECT_GT(static_cast<int>(std::get<GateStart>(*command).id), 0) << text;
+    }
+    const auto options = parse_gate_options(text);
+    if (options) {
+      EXPECT_GT(options.value().connections_max, 0u) << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace skyloom::services
