@@ -8,8 +8,7 @@ static int on_target_message(struct skynet_context* ctx, void* ud, int type, int
                              uint32_t source, const void* msg, size_t sz) {
   static int seen;
   (void)ud, (void)source, (void)msg, (void)sz;
-  if (type == SOCKET || session == 3) ++seen;
-  if (seen != 2) return 0;
+  if ((type != SOCKET && session != 3) || ++seen != 2) return 0;
   skynet_send(ctx, 0, skynet_queryname(ctx, ".dump"), TEXT, 9, NULL, 0);
   return 0;
 }
