@@ -72,6 +72,7 @@ class LoadTest(NodeTest):
         self.assert_leaves_nothing(node, port, [
             ("--framing", 2, "--churn", CYCLES // 5, "--connections", 20, "--size", 64)])
 
+    @unittest.skipIf("thread" in SANITIZE, "the race detector has a thread that wakes up")
     @for_each_mode
     def test_an_idle_node_does_not_wake_up(self, net_threads):
         node, port = self.start_echo(net_threads=net_threads, monitor_interval=600000)
