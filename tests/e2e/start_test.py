@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The command line, and everything that keeps a node from starting: each with its reason and code."""
 import pathlib
+import signal
 import socket
 import sys
 import tempfile
@@ -152,6 +153,13 @@ class StartTest(NodeTest):
         with connect(port) as client:
             client.sendall(b"hello")
             self.assertEqual(receive_exactly(client, 5), b"hello")
+        self.assert_stops(node)
+
+    def test_a_log_service_of_ones_own_gets_every_line_and_the_word_to_reopen(self):
+        node, _ = self.start_raw_echo(logservice="plain_log", logger="some words")
+        node.wait_for_line("^plain log: argument some words$")
+        node.signal(signal.SIGHUP)
+        node.wait_for_line("^plain log: reopened$")
         self.assert_stops(node)
 
     def test_one_worker_is_enough(self):
