@@ -153,7 +153,6 @@ socket_server* socket_server_create(uint64_t time) {
 }
 
 void socket_server_release(socket_server* server) {
-  server->resolver.reset();  // no answer comes after this
   delete server;
 }
 

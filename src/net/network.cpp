@@ -40,6 +40,7 @@ Result<std::unique_ptr<Network>> Network::create(const NetworkOptions& options,
 }
 
 Network::~Network() {
+  resolver_.close();  // an answer would be a command to a shard that is gone
   context_.shards.clear();
   const int reserve = context_.reserve_fd.load();
   if (reserve >= 0) context_.kernel.close(reserve);

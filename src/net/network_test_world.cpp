@@ -90,6 +90,11 @@ void ScriptedResolver::resolve(std::string /*host*/,
   asked_.notify_all();
 }
 
+void ScriptedResolver::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  waiting_.clear();
+}
+
 void ScriptedResolver::answer(base::Result<Addresses> result) {
   std::unique_lock lock(mutex_);
   ASSERT_TRUE(asked_.wait_for(lock, std::chrono::seconds(30), [&] { return !waiting_.empty(); }));

@@ -95,6 +95,7 @@ class EventLog final : public EventSink, public base::LogSink {
 class ScriptedResolver final : public Resolver {
  public:
   void resolve(std::string host, std::function<void(base::Result<Addresses>)> done) override;
+  void close() noexcept override;
   // Answers the oldest lookup, waiting for it if need be.
   void answer(base::Result<Addresses> result);
 

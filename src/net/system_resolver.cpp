@@ -52,9 +52,12 @@ class SystemResolver final : public Resolver {
  public:
   explicit SystemResolver(size_t lookups_max) : lookups_max_(lookups_max) {}
 
-  ~SystemResolver() override {
-    const std::lock_guard lock(queue_->mutex);
+  ~SystemResolver() override { close(); }
+
+  void close() noexcept override {
+    const std::lock_guard lock(queue_->mutex);  // answers are given under it
     queue_->closed = true;
+    queue_->waiting.clear();
     queue_->changed.notify_all();
   }
 
