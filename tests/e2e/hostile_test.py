@@ -10,8 +10,8 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from node import (SANITIZE, NodeTest, connect, for_each_mode, frame, receive_all,  # noqa: E402
-                  receive_exactly, wait_until)
+from node import (SANITIZE, NodeTest, connect, for_each_mode, frame, free_port,  # noqa: E402
+                  receive_all, receive_exactly, wait_until)
 
 SEED = int(os.environ.get("SKYLOOM_TEST_SEED", random.randrange(1 << 32)))
 
@@ -80,9 +80,8 @@ class HostileTest(NodeTest):
 
     @for_each_mode
     def test_garbage_to_a_gate_with_long_headers_ends_nothing(self, net_threads):
-        from node import free_port
         gate_port = free_port()
-        node = self.start(bootstrap=f"gate_user L {gate_port} 50", net_threads=net_threads)
+        node = self.start(bootstrap=f"gate_user L {gate_port} 100", net_threads=net_threads)
         node.wait_for_line("gate user: ready")
         chance = random.Random(SEED)
         for _ in range(60):
