@@ -49,7 +49,8 @@ Scheduler::Scheduler(const SchedulerOptions& options, base::Clock& clock, Runner
       runner_(runner),
       own_waiter_(waiter == nullptr ? std::make_unique<ParkingWaiter>() : nullptr),
       waiter_(waiter == nullptr ? *own_waiter_ : *waiter),
-      thread_count_(options.workers) {
+      thread_count_(options.workers),
+      watch_(options.watch) {
   for (uint32_t index = 0; index < std::max(1u, thread_count_); ++index) {
     workers_.push_back(std::make_unique<Worker>(*this, index));
   }
@@ -65,7 +66,7 @@ Scheduler::~Scheduler() {
 bool Scheduler::start() noexcept {
   if (thread_count_ == 0) return true;
   try {
-    watcher_->start();
+    if (watch_) watcher_->start();
     for (auto& worker : workers_) {
       threads_.emplace_back([this, &self = *worker] { run(self); });
     }

@@ -71,6 +71,8 @@ class Runner {
 struct SchedulerOptions {
   uint32_t workers = 1;  // 0: nothing runs but in run_one()
   base::Millis monitor_interval{5000};
+  // Off in tests only: they prove that no wake-up is repaired by the watcher's tick.
+  bool watch = true;
 };
 
 class Scheduler {
@@ -145,6 +147,7 @@ class Scheduler {
   std::unique_ptr<IdleWaiter> own_waiter_;
   IdleWaiter& waiter_;
   const uint32_t thread_count_;
+  const bool watch_;
   std::vector<std::unique_ptr<Worker>> workers_;  // at least one, also without threads
   std::vector<std::thread> threads_;
   std::unique_ptr<Watcher> watcher_;

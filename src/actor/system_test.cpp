@@ -6,6 +6,7 @@
 
 #include <map>
 #include <set>
+#include <thread>
 
 #include "actor/test_support.hpp"
 
@@ -300,6 +301,28 @@ TEST_F(SystemTest, AServiceKilledInItsInitIsReleasedAndItsLaunchFails) {
   EXPECT_EQ(released, 1);
   EXPECT_TRUE(log.has_text("KILL self"));
   EXPECT_EQ(system_.service_count(), 1u);
+}
+
+TEST_F(SystemTest, AServiceKilledByAnotherThreadDuringItsInitIsReleasedByItsLauncher) {
+  Record asker_record;
+  const Puppet asker = puppet(&asker_record);
+  int released = 0;
+  uint32_t victim = 0;
+  EXPECT_EQ(
+      spawn(system_, Probe{{},
+                           [&](Service& self, const char*) {
+                             victim = self.handle();
+                             send_text(asker, victim, "question", kTypeLua, 4);
+                             std::thread([&] { EXPECT_TRUE(system_.kill(victim, 0)); }).join();
+                             EXPECT_EQ(released, 0);
+                             return 0;
+                           },
+                           [&] { ++released; },
+                           {}}),
+      0u);
+  EXPECT_EQ(released, 1);
+  system_.run_until_idle();
+  EXPECT_THAT(asker_record.all(), ElementsAre(Seen{kTypeError, 4, victim, ""}));
 }
 
 TEST_F(SystemTest, TheMonitorServiceHearsOfEveryDeath) {
