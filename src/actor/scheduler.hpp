@@ -41,6 +41,9 @@ struct Worker {
   bool in_slice = false;
   bool searching = false;  // counted in Scheduler::searching_
   CpuMeter meter;
+  // The meter has run since the last slice: what lies between two slices (the flush of the first one's
+  // output, our bookkeeping) is charged to the second, which saves a look at the clock.
+  bool is_metering = false;
 
   // For the watcher and the monitor; written by the worker only.
   std::atomic<uint64_t> slice_number{0};  // odd: in a slice

@@ -143,6 +143,39 @@ TEST_P(WakeTest, AMessageThatComesWhileAWorkerFallsAsleepIsHandled) {
   }
 }
 
+// The same moment for the holder of the duty, exactly: between its last search and its
+// announcement.
+class FallingAsleep final : public Runner {
+ public:
+  void run_slice(Worker&, Runnable&) noexcept override { ran_.add(); }
+  void expire_timers() noexcept override {}
+  std::optional<base::Nanos> arm_timers() noexcept override {
+    if (Runnable* item = std::exchange(next_, nullptr)) {
+      std::thread([&] { scheduler_->schedule(*item); }).join();
+    }
+    return std::nullopt;
+  }
+  void on_stuck_slice() noexcept override {}
+  void on_stuck_message(Worker&, uint64_t) noexcept override {}
+
+  Scheduler* scheduler_ = nullptr;
+  Runnable* next_ = nullptr;
+  Counter ran_;
+};
+
+TEST(FallingAsleepTest, TheHolderOfTheDutyLooksAgainAfterItsAnnouncement) {
+  os::RealClock clock;
+  FallingAsleep runner;
+  Runnable item;
+  runner.next_ = &item;
+  SchedulerOptions options;
+  options.watch = false;
+  Scheduler scheduler(options, clock, runner, nullptr);
+  runner.scheduler_ = &scheduler;
+  ASSERT_TRUE(scheduler.start());
+  EXPECT_TRUE(runner.ran_.wait_for(1));
+}
+
 // As many services as workers, each waiting for all others to run: everybody must have been woken.
 class Meeting {
  public:
