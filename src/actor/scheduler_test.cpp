@@ -106,11 +106,13 @@ TEST_P(SchedulerTest, BlockedWorkersDoNotStopTheTimers) {
   ASSERT_TRUE(blocked.wait_for(workers()));
   system_->timeout(target, 1, 1);
   const base::Nanos deadline = clock_.now() + kPatience;
-  while (system_->figures_of(target)->mailbox_length == 0 && clock_.now() < deadline) {
-    std::this_thread::yield();
-  }
-  EXPECT_EQ(system_->figures_of(target)->mailbox_length, 1u);  // expired, though nobody can run it
-  EXPECT_GT(system_->scheduler_figures().watcher_looks, 0u);
+  const auto wait_until = [&](const std::function<bool()>& condition) {
+    while (!condition() && clock_.now() < deadline) std::this_thread::yield();
+    return condition();
+  };
+  // Expired, though nobody can run the service.
+  EXPECT_TRUE(wait_until([&] { return system_->figures_of(target)->mailbox_length == 1; }));
+  EXPECT_TRUE(wait_until([&] { return system_->scheduler_figures().watcher_looks > 0; }));
   released.add();
   settle();
   EXPECT_EQ(system_->figures_of(target)->messages, 1u);
