@@ -117,7 +117,7 @@ class Tree:
 
 def is_test(path):
     # A header or source that several tests of a folder share has "_test_" in its name.
-    return "_test_" in path.name or path.name.endswith(
+    return "_test_" in path.name or "test_support" in path.name or path.name.endswith(
         ("_test.cpp", "_test.c", "_test.hpp", "_fuzz.cpp", "_bench.cpp"))
 
 

@@ -14,7 +14,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
   enum class End : uint8_t { kIdle, kMore, kDying } end = End::kMore;
   {
     ServiceScope scope(service);
-    if (options_.profile) worker.meter.start(clock_.now());
+    if (options_.profile && !worker.is_metering) worker.meter.start(clock_.now());
     for (uint32_t handled = 0;; ++handled) {
       if (mailbox.is_dying()) {
         end = End::kDying;
@@ -39,6 +39,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
     scheduler_.requeue(service);
   }
   hooks_.on_slice_end();  // unless it is dying, the service may be somebody else's by now
+  worker.is_metering = end != End::kDying;
   if (end == End::kDying) release(service);
 }
 

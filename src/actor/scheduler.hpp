@@ -41,6 +41,9 @@ struct Worker {
   bool in_slice = false;
   bool searching = false;  // counted in Scheduler::searching_
   CpuMeter meter;
+  // The meter has run since the last slice: what lies between two slices (the flush of the first
+  // one's output, our bookkeeping) is charged to the second, which saves a look at the clock.
+  bool is_metering = false;
 
   // For the watcher and the monitor; written by the worker only.
   std::atomic<uint64_t> slice_number{0};  // odd: in a slice
@@ -71,6 +74,8 @@ class Runner {
 struct SchedulerOptions {
   uint32_t workers = 1;  // 0: nothing runs but in run_one()
   base::Millis monitor_interval{5000};
+  // Off in tests only: they prove that no wake-up is repaired by the watcher's tick.
+  bool watch = true;
 };
 
 class Scheduler {
@@ -145,6 +150,7 @@ class Scheduler {
   std::unique_ptr<IdleWaiter> own_waiter_;
   IdleWaiter& waiter_;
   const uint32_t thread_count_;
+  const bool watch_;
   std::vector<std::unique_ptr<Worker>> workers_;  // at least one, also without threads
   std::vector<std::thread> threads_;
   std::unique_ptr<Watcher> watcher_;

@@ -46,6 +46,7 @@ struct Options {
   std::string logpath;  // directory of message dumps; empty: LOGON does nothing
   Limits limits;
   base::Millis monitor_interval{5000};
+  bool watch = true;  // see SchedulerOptions
 };
 
 // What skynet_current_handle() tells on threads without a service: the negated kind.

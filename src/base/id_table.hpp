@@ -107,7 +107,7 @@ class IdTable {
     return table;
   }
 
-  const Table* publish(std::unique_ptr<Table> table) {
+  const Table* publish(std::unique_ptr<Table> table) SKYLOOM_REQUIRES(mutex_) {
     ids_.resize(size_t{table->mask} + 1);
     const Table* published = table.get();
     tables_.push_back(std::move(table));  // the older ones stay: a reader may still be in one
