@@ -9,7 +9,7 @@
 #include <random>
 #include <sstream>
 
-#include "actor/test_support.hpp"
+#include "actor/actor_test_support.hpp"
 
 namespace skyloom::actor::test {
 namespace {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "actor/test_support.hpp"
+#include "actor/actor_test_support.hpp"
 
 namespace {
 

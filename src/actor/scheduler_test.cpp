@@ -9,7 +9,7 @@
 #include <random>
 #include <thread>
 
-#include "actor/test_support.hpp"
+#include "actor/actor_test_support.hpp"
 #include "os/real_clock.hpp"
 
 namespace skyloom::actor::test {

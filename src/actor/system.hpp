@@ -177,12 +177,12 @@ class System final : private Runner {
   void on_stuck_message(Worker& worker, uint64_t number) noexcept override;
 
   // dispatch.cpp: what a worker does with a service.
-  void handle_one(Worker& worker, Service& service) noexcept;
+  void dispatch_one(Worker& worker, Service& service) noexcept;
   Mailbox::Taken take_batch(Mailbox& mailbox, uint32_t handle) noexcept;
   void settle(Mailbox& mailbox, uint32_t handle) noexcept;
   void tell(uint32_t handle, const Mailbox::Notes& notes) noexcept;
   void release(Service& service) noexcept;
-  void handle_last_words(Service& service) noexcept;
+  void dispatch_last_words(Service& service) noexcept;
   void answer_unhandled(Service& service) noexcept;
 
   // lifecycle.cpp

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "actor/test_support.hpp"
+#include "actor/actor_test_support.hpp"
 
 namespace skyloom::actor::test {
 namespace {

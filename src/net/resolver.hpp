@@ -21,8 +21,8 @@ class Resolver {
   virtual void resolve(std::string host, std::function<void(base::Result<Addresses>)> done) = 0;
 };
 
-// getaddrinfo on a few threads of its own, started by the first lookup. A lookup that hangs holds one
-// of them; the others go on.
+// getaddrinfo on a few threads of its own, started by the first lookup. A lookup that hangs holds
+// one of them; the others go on.
 std::unique_ptr<Resolver> make_system_resolver(size_t lookups_max);
 
 }  // namespace skyloom::net

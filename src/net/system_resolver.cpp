@@ -20,8 +20,8 @@ struct Lookup {
   std::function<void(Result<Addresses>)> done;
 };
 
-// Shared with the threads, because getaddrinfo cannot be interrupted: a thread that hangs in it when
-// the resolver goes must find its queue still there (docs/adr/0009).
+// Shared with the threads, because getaddrinfo cannot be interrupted: a thread that hangs in it
+// when the resolver goes must find its queue still there (docs/adr/0009).
 struct Queue {
   std::mutex mutex;
   std::condition_variable changed;
@@ -31,7 +31,7 @@ struct Queue {
   bool closed = false;
 };
 
-void serve(const std::shared_ptr<Queue>& queue) {
+void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
   std::unique_lock lock(queue->mutex);
   for (;;) {
     queue->changed.wait(lock, [&] { return queue->closed || !queue->waiting.empty(); });

@@ -115,6 +115,7 @@ _Static_assert(sizeof EXPANDED(skynet_posix_memalign) == sizeof "posix_memalign"
 /* Prototypes: a function that is not of this type does not compile here. */
 #define IS_FUNCTION(name, ...) \
   _Static_assert(_Generic(&(name), __VA_ARGS__: 1, default: 0) == 1, #name " has another type")
+#define POINTER_TO(type) struct type*
 typedef struct skynet_context* context;
 typedef struct socket_sendbuffer* send_buffer;
 
@@ -150,8 +151,8 @@ IS_FUNCTION(skynet_socket_udp_dial, int (*)(context, const char*, int));
 IS_FUNCTION(skynet_socket_udp_listen, int (*)(context, const char*, int));
 IS_FUNCTION(skynet_socket_udp_sendbuffer, int (*)(context, const char*, send_buffer));
 IS_FUNCTION(skynet_socket_udp_address, const char* (*)(struct skynet_socket_message*, int*));
-IS_FUNCTION(skynet_socket_info, struct socket_info* (*)(void));
-IS_FUNCTION(socket_info_release, void (*)(struct socket_info*));
+IS_FUNCTION(skynet_socket_info, POINTER_TO(socket_info) (*)(void));
+IS_FUNCTION(socket_info_release, void (*)(POINTER_TO(socket_info)));
 IS_FUNCTION(skynet_socket_send, int (*)(context, int, void*, int));
 IS_FUNCTION(skynet_socket_send_lowpriority, int (*)(context, int, void*, int));
 IS_FUNCTION(skynet_socket_udp_send, int (*)(context, int, const char*, const void*, int));

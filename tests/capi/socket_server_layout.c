@@ -31,6 +31,7 @@ IS_AT(socket_object_interface, buffer, 0);
 IS_AT(socket_object_interface, size, 8);
 IS_AT(socket_object_interface, free, 16);
 
+#define POINTER_TO(type) struct type*
 typedef struct socket_server* server;
 typedef struct socket_message* message;
 typedef struct socket_sendbuffer* send_buffer;
@@ -58,4 +59,4 @@ IS_FUNCTION(socket_server_udp_connect, int (*)(server, int, const char*, int));
 IS_FUNCTION(socket_server_udp_send, int (*)(server, udp_address, send_buffer));
 IS_FUNCTION(socket_server_udp_address, udp_address (*)(server, message, int*));
 IS_FUNCTION(socket_server_userobject, void (*)(server, struct socket_object_interface*));
-IS_FUNCTION(socket_server_info, struct socket_info* (*)(server));
+IS_FUNCTION(socket_server_info, POINTER_TO(socket_info) (*)(server));

@@ -168,6 +168,27 @@ class Node:
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def wake_ups(self):
+        """How often its threads have gone to sleep so far."""
+        total = 0
+        for status in pathlib.Path(f"/proc/{self.pid}/task").glob("*/status"):
+            total += int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status.read_text())[1])
+        return total
+
+    def listening_ports(self):
+        """TCP ports of its listeners."""
+        inodes = set()
+        for entry in pathlib.Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                target = os.readlink(entry)
+            except FileNotFoundError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[len("socket:["):-1])
+        lines = pathlib.Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]
+        fields = [line.split() for line in lines]
+        return [int(f[1].split(":")[1], 16) for f in fields if f[3] == "0A" and f[9] in inodes]
+
     def story(self):
         """The end of what it printed, for the message of a failure."""
         return f"--- stdout\n{self.log()[-6000:]}\n--- stderr\n{self.errors()[-12000:]}"
@@ -202,7 +223,7 @@ class NodeTest(unittest.TestCase):
         """The echo example on a port of its own: (node, port)."""
         port = free_port()
         node = self.start(bootstrap="echo_watchdog", echo_port=port, **settings)
-        node.wait_for_line(r"echo: listening on")
+        node.wait_for_port(port)
         return node, port
 
     def start_raw_echo(self, **settings):

@@ -111,7 +111,7 @@ class StartTest(NodeTest):
 
     def test_an_init_that_fails_fails_the_start(self):
         done = self.assert_refused(self.config(bootstrap="launching fail"), code=FAILED)
-        self.assertRegex(done.stdout + done.stderr, "launch launching fail.* FAILED")
+        self.assertRegex(done.stdout + done.stderr, "error: launch launching FAILED")
 
     def test_a_log_file_that_cannot_be_opened_fails_the_start(self):
         self.assert_refused(self.config(bootstrap="raw_echo", logger="/no/such/folder/log"), "logger",
@@ -132,7 +132,7 @@ class StartTest(NodeTest):
             port = holder.getsockname()[1]
             for bootstrap in (f"raw_echo 127.0.0.1 {port}", f"gate S ! 127.0.0.1:{port} 0 10"):
                 done = self.assert_refused(self.config(bootstrap=bootstrap), code=FAILED)
-                self.assertRegex(done.stdout + done.stderr, "(?i)address already in use|cannot listen")
+                self.assertRegex(done.stdout + done.stderr, "(?i)address already in use")
 
     def test_a_bad_address_fails_with_the_reason(self):
         for address in ("192.0.2.1:5000", "127.0.0.1:70000", "127.0.0.1:-1", "127.0.0.1:port", "nonsense"):

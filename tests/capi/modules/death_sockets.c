@@ -82,7 +82,7 @@ static void on_event(struct skynet_context* ctx, struct test* t, const struct so
       if (++t->closed == 2) t->retry = skynet_socket_connect(ctx, "127.0.0.1", t->owner_port);
       break;
     case SOCKET_ERROR:
-      if (event->id == t->retry) t->refused = 1;
+      if (event->id == t->retry) ++t->refused;
       break;
     default: break;
   }
@@ -101,7 +101,7 @@ static int on_message(struct skynet_context* ctx, void* ud, int type, int sessio
   const struct socket_event* event = msg;
   on_event(ctx, t, event);
   if (event->type == DATA) free(event->buffer);
-  if (t->refused) {
+  if (event->type == SOCKET_ERROR && t->refused == 1) {
     EXPECT("the peers of a dead service hear the end, once each", t->closed == 2);
     EXPECT("its listener is closed", 1);
     end_test(ctx);

@@ -1,4 +1,5 @@
-/* A log service of one's own, as the key `logservice` allows: standard output, without time or queue. */
+/* A log service of one's own, as the key `logservice` allows: standard output, without time or
+ * queue. */
 #include <stdio.h>
 
 #include "skynet.h"
