@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint32_t kFastInARowMax = 8;   // then the queue has its turn
 constexpr uint32_t kSlicesPerLook = 64;  // of a busy worker, at the world and the timers
+constexpr base::Nanos kLookInterval = std::chrono::microseconds(50);  // a look is a system call
 constexpr uint32_t kSlicesPerInjector =
     4;  // so that local work does not starve what comes from outside
 
@@ -212,7 +213,18 @@ void Scheduler::run_item(Worker& worker, Runnable& item) noexcept {
   runner_.run_slice(worker, item);
   worker.in_slice = false;
   worker.slice_number.store(number + 2, std::memory_order_relaxed);  // as above
-  if (++worker.slices % kSlicesPerLook != 0 || !look_once()) return;
+  if (++worker.slices % kSlicesPerLook == 0) look_while_busy(worker);
+}
+
+// So that the network and the timers go on while messages never end.
+void Scheduler::look_while_busy(Worker& worker) noexcept {
+  if (thread_count_ != 0) {  // in run_one() only slices count: its results must not depend on time
+    const base::Nanos now = clock_.now();
+    // A hint; the duty decides who looks.
+    if (now.count() < next_look_ns_.load(std::memory_order_relaxed)) return;
+    next_look_ns_.store((now + kLookInterval).count(), std::memory_order_relaxed);
+  }
+  if (!look_once()) return;
   worker.is_metering = false;
   share_work(worker);
 }

@@ -135,6 +135,7 @@ class Scheduler {
   void wait_on_duty(Worker& worker) noexcept;
   void park(Worker& worker) noexcept;
   bool look_once() noexcept;
+  void look_while_busy(Worker& worker) noexcept;
   void share_work(Worker& worker) noexcept;
   void stop_searching(Worker& worker) noexcept;
   void push_local(Worker& worker, Runnable& item) noexcept;
@@ -160,8 +161,8 @@ class Scheduler {
   std::atomic<bool> stopping_{false};
   std::atomic<Duty> duty_{Duty::kFree};
   std::atomic<uint64_t> duty_turns_{0};  // written by the holder of the duty
-  std::atomic<uint32_t> searching_{
-      0};  // awake workers that will look at all queues before they sleep
+  std::atomic<uint32_t> searching_{0};  // awake workers that will look everywhere before they sleep
+  std::atomic<int64_t> next_look_ns_{0};   // when a busy worker may look again
   std::atomic<uint32_t> parked_count_{0};  // written under park_mutex_
   base::Mutex park_mutex_;
   std::vector<Worker*> parked_ SKYLOOM_GUARDED_BY(park_mutex_);  // a stack: the warmest core first

@@ -176,6 +176,30 @@ TEST(FallingAsleepTest, TheHolderOfTheDutyLooksAgainAfterItsAnnouncement) {
   EXPECT_TRUE(runner.ran_.wait_for(1));
 }
 
+TEST_P(WakeTest, EndlessMessagesDoNotStopTheWorldOrTheTimers) {
+  std::atomic<bool> is_over{false};
+  std::atomic<int> events{0};
+  std::vector<uint32_t> endless;
+  for (uint32_t index = 0; index < std::max(1u, workers()); ++index) {
+    endless.push_back(spawn(*system_, [&](Service& self, const Seen&) {
+      if (!is_over) self.system().push(self.handle(), Message(kTypeText, 0, 0));
+    }));
+  }
+  const uint32_t target = spawn(*system_, [&](Service&, const Seen&) { ++events; });
+  ASSERT_TRUE(system_->start());
+  for (const uint32_t handle : endless) system_->push(handle, Message(kTypeText, 0, 0));
+  system_->timeout(target, 1, 1);
+  waiter_.set_event([&] { ++events; });
+  const base::Nanos deadline = clock_.now() + kPatience;
+  while (events.load() < 2 && clock_.now() < deadline) {
+    if (workers() == 0) system_->run_one();
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(events.load(), 2);
+  is_over = true;
+  settle();
+}
+
 // As many services as workers, each waiting for all others to run: everybody must have been woken.
 class Meeting {
  public:

@@ -29,7 +29,7 @@
 
 namespace skyloom::actor {
 
-inline constexpr uint32_t kWorkersMax = 1024;
+inline constexpr uint32_t kWorkersMax = 1024;      // whoever reads a configuration refuses more
 inline constexpr uint32_t kSliceMessagesMax = 64;  // then another service has its turn
 
 struct Limits {

@@ -295,6 +295,7 @@ Options tight_options() {
   options.limits.mailbox.messages_warn = 1;
   options.limits.mailbox.inflight_bytes_max = 100;
   options.limits.timers_max = 2;
+  options.limits.message_bytes_max = 1000;
   options.harbor = 3;
   return options;
 }
@@ -319,6 +320,13 @@ TEST_F(TightSystemTest, ARefusedRequestIsAnsweredAndAnswersAreNeverRefused) {
   system_.run_until_idle();
   EXPECT_THAT(asker_record.all(), ElementsAre(Seen{kTypeError, 5, target.handle, ""}));
   EXPECT_THAT(hooks_.drained, ElementsAre(target.handle));
+}
+
+TEST_F(TightSystemTest, APayloadMayBeAsLargeAsTheLimitAndNotOneByteLarger) {
+  const Puppet self = puppet();
+  EXPECT_EQ(send_text(self, self.handle, std::string(999, 'x')), 0);
+  EXPECT_EQ(send_text(self, self.handle, std::string(1000, 'x')), 0);
+  EXPECT_EQ(send_text(self, self.handle, std::string(1001, 'x')), -2);
 }
 
 TEST_F(TightSystemTest, SocketMessagesWeighWhatTheyHoldOutside) {
