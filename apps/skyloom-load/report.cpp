@@ -43,14 +43,10 @@ double micros(Nanos duration) {
 
 const char* framing_name(codec::Framing framing) {
   switch (framing) {
-    case codec::Framing::kNone:
-      return "none";
-    case codec::Framing::kLength16:
-      return "2";
-    case codec::Framing::kLength32:
-      return "4";
-    case codec::Framing::kLine:
-      return "line";
+    case codec::Framing::kNone: return "none";
+    case codec::Framing::kLength16: return "2";
+    case codec::Framing::kLength32: return "4";
+    case codec::Framing::kLine: return "line";
   }
   return "none";
 }

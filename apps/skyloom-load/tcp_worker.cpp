@@ -249,15 +249,11 @@ void TcpWorker::on_event(const epoll_event& event) {
   Connection& connection = connections_[slot];
   if (connection.generation != event.data.u64 >> 32) return;
   switch (connection.state) {
-    case State::kConnecting:
-      return on_connected(connection, slot);
-    case State::kOpen:
-      return on_open_event(slot, event.events);
-    case State::kHalfClosed:
-      return read_end(slot);
+    case State::kConnecting: return on_connected(connection, slot);
+    case State::kOpen: return on_open_event(slot, event.events);
+    case State::kHalfClosed: return read_end(slot);
     case State::kWaiting:
-    case State::kClosed:
-      return;
+    case State::kClosed: return;
   }
 }
 

@@ -209,12 +209,8 @@ void UdpWorker::on_datagram(uint32_t slot, std::span<const char> datagram) {
         send_next(slot, received.number + connection.window.slots());
       }
       return;
-    case Verdict::kLate:
-      ++statistics_.late;
-      return;
-    case Verdict::kDuplicate:
-      ++statistics_.duplicates;
-      return;
+    case Verdict::kLate: ++statistics_.late; return;
+    case Verdict::kDuplicate: ++statistics_.duplicates; return;
     case Verdict::kCorrupt:
       ++statistics_.corrupt_datagrams;
       statistics_.corrupt_bytes += std::max<size_t>(received.corrupt_bytes, 1);

@@ -6,15 +6,17 @@
 #include "run.hpp"
 
 int main(int argc, char** argv) {
-  CLI::App app("Skyloom: an actor runtime and network engine that runs Skynet's services", "skyloom");
+  CLI::App app("Skyloom: an actor runtime and network engine that runs Skynet's services",
+               "skyloom");
   std::string config;
   bool check_only = false;
   app.add_option("CONFIG", config, "configuration file, in Lua syntax")->required();
   app.add_flag("--check", check_only, "only read and check CONFIG; exit code 0 or 2");
   app.set_version_flag("--version", std::string("skyloom ") + SKYLOOM_VERSION);
-  app.footer("SIGTERM or SIGINT: orderly stop (a second one: at once). SIGHUP: reopen the log.\n"
-             "Exit codes: 0 ended as asked, 1 failed to start or to stop in time, 2 wrong usage or "
-             "configuration.");
+  app.footer(
+      "SIGTERM or SIGINT: orderly stop (a second one: at once). SIGHUP: reopen the log.\n"
+      "Exit codes: 0 ended as asked, 1 failed to start or to stop in time, 2 wrong usage or "
+      "configuration.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -60,13 +61,15 @@ void reopen_log(node::Node& node) {
 // Stops on a thread of its own, so that a second signal is heard meanwhile.
 int stop_orderly(node::Node& node, os::SignalWaiter& signals) {
   bool whole = false;
+  std::atomic<bool> is_done{false};
   std::thread stopper([&] {
     const base::Millis limit = node.config().shutdown_timeout;
     whole = node.stop(limit == base::Millis(0) ? kNoLimit : limit);
+    is_done = true;
     signals.notify();
   });
-  for (int signal = -1; signal != 0;) {
-    signal = signals.wait();
+  while (!is_done) {  // notices also come from the last service's end
+    const int signal = signals.wait();
     if (signal == SIGTERM || signal == SIGINT) ::_exit(kExitFailed);  // asked for twice: at once
   }
   stopper.join();
@@ -118,8 +121,9 @@ int run(const std::string& config_path) {
   const auto resolver = net::make_system_resolver(config.dns_queue_max);
   auto created = node::Node::create(
       config, loaded->values,
-      {.kernel = kernel, .clock = clock, .resolver = *resolver,
-       .make_poller = [](void*) { return net::EpollPoller::create(); }});
+      {.kernel = kernel, .clock = clock, .resolver = *resolver, .make_poller = [](void*) {
+         return net::EpollPoller::create();
+       }});
   if (!created) return complain(created.error(), kExitFailed);
   std::unique_ptr<node::Node> node = std::move(created).value();
   capi::set_node(node.get());

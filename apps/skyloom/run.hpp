@@ -6,8 +6,8 @@
 namespace skyloom::app {
 
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed = 1;         // could not start, or did not stop in time
-inline constexpr int kExitWrongConfig = 2;    // the message names file, key, value and reason
+inline constexpr int kExitFailed = 1;       // could not start, or did not stop in time
+inline constexpr int kExitWrongConfig = 2;  // the message names file, key, value and reason
 
 // Reads and checks the file; says what is wrong on stderr.
 int check(const std::string& config_path);

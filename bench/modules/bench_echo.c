@@ -44,8 +44,7 @@ static int on_message(struct skynet_context* ctx, void* ud, int type, int sessio
     case SKYNET_SOCKET_TYPE_ERROR:
       if (event->id != self->listener) skynet_socket_close(ctx, event->id);
       break;
-    default:
-      break;
+    default: break;
   }
   return 0;
 }

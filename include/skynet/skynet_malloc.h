@@ -22,10 +22,10 @@ extern "C" {
 #endif
 
 /* A copy of `text` from skynet_malloc; NULL when there is no memory. Any thread. */
-char *skynet_strdup(const char *text);
+char* skynet_strdup(const char* text);
 
 /* The allocator of a Lua state: `nsize` 0 frees and returns NULL. Any thread. */
-void *skynet_lalloc(void *block, size_t osize, size_t nsize);
+void* skynet_lalloc(void* block, size_t osize, size_t nsize);
 
 #ifdef __cplusplus
 }

@@ -23,7 +23,7 @@ struct socket_info {
   uint8_t reading;
   uint8_t writing;
   char name[128]; /* "ip:port": own address of a listener, else the peer's */
-  struct socket_info *next;
+  struct socket_info* next;
 };
 
 #ifdef __cplusplus
@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Frees a whole list; NULL is an empty one. */
-void socket_info_release(struct socket_info *list);
+void socket_info_release(struct socket_info* list);
 
 #ifdef __cplusplus
 }

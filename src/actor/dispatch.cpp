@@ -14,7 +14,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
   enum class End : uint8_t { kIdle, kMore, kDying } end = End::kMore;
   {
     ServiceScope scope(service);
-    if (options_.profile) worker.meter.start(clock_.now());
+    if (options_.profile && !worker.is_metering) worker.meter.start(clock_.now());
     for (uint32_t handled = 0;; ++handled) {
       if (mailbox.is_dying()) {
         end = End::kDying;
@@ -28,7 +28,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
         }
       }
       if (handled == kSliceMessagesMax) break;
-      handle_one(worker, service);
+      dispatch_one(worker, service);
       if (mailbox.is_full()) settle(mailbox, handle);
     }
     // For the monitor, which only compares.
@@ -39,6 +39,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
     scheduler_.requeue(service);
   }
   hooks_.on_slice_end();  // unless it is dying, the service may be somebody else's by now
+  worker.is_metering = end != End::kDying;
   if (end == End::kDying) release(service);
 }
 
@@ -62,7 +63,7 @@ void System::tell(uint32_t handle, const Mailbox::Notes& notes) noexcept {
   if (notes.drained) hooks_.on_drained(handle);
 }
 
-void System::handle_one(Worker& worker, Service& service) noexcept {
+void System::dispatch_one(Worker& worker, Service& service) noexcept {
   const RawMessage message = service.mailbox_.pop();
   service.mailbox_.count_popped(weigh(message));
   // Figures and marks for the monitor: one writer, readers only look.
@@ -91,7 +92,7 @@ void System::handle_one(Worker& worker, Service& service) noexcept {
 void System::release(Service& service) noexcept {
   if (!service.mailbox_.may_release()) return;  // the last unpin() queues it once more
   const uint32_t handle = service.handle();
-  if (service.hears_last_words_) handle_last_words(service);
+  if (service.hears_last_words_) dispatch_last_words(service);
   answer_unhandled(service);
   close_dump(service, handle);
   if (service.owns_outside.exchange(false)) hooks_.on_gone(handle);
@@ -110,15 +111,15 @@ void System::release(Service& service) noexcept {
   if (others == 1 && aborting_.load()) retire_log_service();
 }
 
-void System::handle_last_words(Service& service) noexcept {
+void System::dispatch_last_words(Service& service) noexcept {
   ServiceScope scope(service);
   RawMessage message;
   while (service.mailbox_.pop_unhandled(message)) {
-    const int kept = service.callback_ == nullptr
-                         ? 0
-                         : service.callback_(to_context(service), service.user_, message.type(),
-                                             message.session, message.source, message.data,
-                                             message.size());
+    const int kept =
+        service.callback_ == nullptr
+            ? 0
+            : service.callback_(to_context(service), service.user_, message.type(), message.session,
+                                message.source, message.data, message.size());
     if (kept == 0) std::free(message.data);
   }
 }

@@ -93,13 +93,9 @@ bool System::finish_launch(Service& service, std::string_view name, const char* 
     log(handle, line);
   }
   switch (service.mailbox_.go_live()) {
-    case Mailbox::Started::kIdle:
-      return true;
-    case Mailbox::Started::kReady:
-      scheduler_.schedule(service);
-      return true;
-    case Mailbox::Started::kDying:
-      break;
+    case Mailbox::Started::kIdle: return true;
+    case Mailbox::Started::kReady: scheduler_.schedule(service); return true;
+    case Mailbox::Started::kDying: break;
   }
   release(service);
   return false;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint32_t kFastInARowMax = 8;   // then the queue has its turn
 constexpr uint32_t kSlicesPerLook = 64;  // of a busy worker, at the world and the timers
+constexpr base::Nanos kLookInterval = std::chrono::microseconds(50);  // a look is a system call
 constexpr uint32_t kSlicesPerInjector =
     4;  // so that local work does not starve what comes from outside
 
@@ -49,7 +50,8 @@ Scheduler::Scheduler(const SchedulerOptions& options, base::Clock& clock, Runner
       runner_(runner),
       own_waiter_(waiter == nullptr ? std::make_unique<ParkingWaiter>() : nullptr),
       waiter_(waiter == nullptr ? *own_waiter_ : *waiter),
-      thread_count_(options.workers) {
+      thread_count_(options.workers),
+      watch_(options.watch) {
   for (uint32_t index = 0; index < std::max(1u, thread_count_); ++index) {
     workers_.push_back(std::make_unique<Worker>(*this, index));
   }
@@ -65,7 +67,7 @@ Scheduler::~Scheduler() {
 bool Scheduler::start() noexcept {
   if (thread_count_ == 0) return true;
   try {
-    watcher_->start();
+    if (watch_) watcher_->start();
     for (auto& worker : workers_) {
       threads_.emplace_back([this, &self = *worker] { run(self); });
     }
@@ -191,7 +193,10 @@ void Scheduler::run(Worker& worker) noexcept {
     }
     if (item != nullptr) {
       run_item(worker, *item);
-    } else if (take_duty()) {
+      continue;
+    }
+    worker.is_metering = false;
+    if (take_duty()) {
       wait_on_duty(worker);
     } else {
       park(worker);
@@ -208,7 +213,20 @@ void Scheduler::run_item(Worker& worker, Runnable& item) noexcept {
   runner_.run_slice(worker, item);
   worker.in_slice = false;
   worker.slice_number.store(number + 2, std::memory_order_relaxed);  // as above
-  if (++worker.slices % kSlicesPerLook == 0 && look_once()) share_work(worker);
+  if (++worker.slices % kSlicesPerLook == 0) look_while_busy(worker);
+}
+
+// So that the network and the timers go on while messages never end.
+void Scheduler::look_while_busy(Worker& worker) noexcept {
+  if (thread_count_ != 0) {  // in run_one() only slices count: its results must not depend on time
+    const base::Nanos now = clock_.now();
+    // A hint; the duty decides who looks.
+    if (now.count() < next_look_ns_.load(std::memory_order_relaxed)) return;
+    next_look_ns_.store((now + kLookInterval).count(), std::memory_order_relaxed);
+  }
+  if (!look_once()) return;
+  worker.is_metering = false;
+  share_work(worker);
 }
 
 Runnable* Scheduler::next_local(Worker& worker) noexcept {
@@ -280,9 +298,10 @@ bool Scheduler::take_duty() noexcept {
 // The calling worker holds the duty and has nothing to run. The order of the steps is the argument
 // of docs/design/wake-ups.md: announce, look again, sleep.
 void Scheduler::wait_on_duty(Worker& worker) noexcept {
+  const std::optional<base::Nanos> timeout = runner_.arm_timers();
   duty_.store(Duty::kWaiting);
   tell_quiet();
-  if (!has_work() && !stopping_.load()) waiter_.wait(runner_.arm_timers());
+  if (!has_work() && !stopping_.load()) waiter_.wait(timeout);
   if (duty_.exchange(Duty::kHeld) == Duty::kHeld) {
     base::MutexLock lock(park_mutex_);  // wake_one() has counted us when we get it
     worker.searching = true;
@@ -352,6 +371,7 @@ bool Scheduler::run_one() noexcept {
   Worker& worker = *workers_.front();
   Worker* const outer = t_worker;
   t_worker = &worker;
+  worker.is_metering = false;  // the caller has done other things meanwhile
   Runnable* item = next_local(worker);
   if (item == nullptr) item = find_elsewhere(worker);
   if (item == nullptr && look_once()) {

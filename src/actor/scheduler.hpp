@@ -41,6 +41,9 @@ struct Worker {
   bool in_slice = false;
   bool searching = false;  // counted in Scheduler::searching_
   CpuMeter meter;
+  // The meter has run since the last slice: what lies between two slices (the flush of the first
+  // one's output, our bookkeeping) is charged to the second, which saves a look at the clock.
+  bool is_metering = false;
 
   // For the watcher and the monitor; written by the worker only.
   std::atomic<uint64_t> slice_number{0};  // odd: in a slice
@@ -71,6 +74,8 @@ class Runner {
 struct SchedulerOptions {
   uint32_t workers = 1;  // 0: nothing runs but in run_one()
   base::Millis monitor_interval{5000};
+  // Off in tests only: they prove that no wake-up is repaired by the watcher's tick.
+  bool watch = true;
 };
 
 class Scheduler {
@@ -130,6 +135,7 @@ class Scheduler {
   void wait_on_duty(Worker& worker) noexcept;
   void park(Worker& worker) noexcept;
   bool look_once() noexcept;
+  void look_while_busy(Worker& worker) noexcept;
   void share_work(Worker& worker) noexcept;
   void stop_searching(Worker& worker) noexcept;
   void push_local(Worker& worker, Runnable& item) noexcept;
@@ -145,6 +151,7 @@ class Scheduler {
   std::unique_ptr<IdleWaiter> own_waiter_;
   IdleWaiter& waiter_;
   const uint32_t thread_count_;
+  const bool watch_;
   std::vector<std::unique_ptr<Worker>> workers_;  // at least one, also without threads
   std::vector<std::thread> threads_;
   std::unique_ptr<Watcher> watcher_;
@@ -154,8 +161,8 @@ class Scheduler {
   std::atomic<bool> stopping_{false};
   std::atomic<Duty> duty_{Duty::kFree};
   std::atomic<uint64_t> duty_turns_{0};  // written by the holder of the duty
-  std::atomic<uint32_t> searching_{
-      0};  // awake workers that will look at all queues before they sleep
+  std::atomic<uint32_t> searching_{0};  // awake workers that will look everywhere before they sleep
+  std::atomic<int64_t> next_look_ns_{0};   // when a busy worker may look again
   std::atomic<uint32_t> parked_count_{0};  // written under park_mutex_
   base::Mutex park_mutex_;
   std::vector<Worker*> parked_ SKYLOOM_GUARDED_BY(park_mutex_);  // a stack: the warmest core first

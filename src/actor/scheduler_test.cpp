@@ -1,165 +1,20 @@
-// The same rules on one, two and four workers: order, wake-ups, stealing, the duty, the watcher.
+// The same rules on one, two and four workers: order, exclusion, timers, death, the monitor.
 #include "actor/scheduler.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <thread>
 
-#include "actor/test_support.hpp"
-#include "os/real_clock.hpp"
+#include "actor/scheduler_test_support.hpp"
 
 namespace skyloom::actor::test {
 namespace {
 
-// Lets a test wait for a number of things that happen on other threads.
-class Counter {
- public:
-  void add(int64_t count = 1) {
-    std::lock_guard lock(mutex_);
-    value_ += count;
-    changed_.notify_all();
-  }
-  bool wait_for(int64_t value) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [&] { return value_ >= value; });
-  }
-  int64_t value() {
-    std::lock_guard lock(mutex_);
-    return value_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int64_t value_ = 0;
-};
-
-// A world without I/O that counts how often somebody waits for it.
-class CountingWaiter final : public IdleWaiter {
- public:
-  void wait(std::optional<base::Nanos> timeout) noexcept override {
-    std::unique_lock lock(mutex_);
-    ++waits_;
-    is_inside_ = true;
-    const auto woken = [this] { return is_woken_; };
-    if (!timeout) {
-      changed_.wait(lock, woken);
-    } else if (*timeout > base::Nanos(0)) {
-      changed_.wait_for(lock, *timeout, woken);
-    }
-    is_inside_ = false;
-    is_woken_ = false;
-  }
-  void wake() noexcept override {
-    std::lock_guard lock(mutex_);
-    is_woken_ = true;
-    changed_.notify_all();
-  }
-  int waits() {
-    std::lock_guard lock(mutex_);
-    return waits_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int waits_ = 0;
-  bool is_inside_ = false;
-  bool is_woken_ = false;
-};
-
-class SchedulerTest : public testing::TestWithParam<uint32_t> {
- protected:
-  SchedulerTest() { open(options_with(GetParam())); }
-
-  void open(const Options& options) {
-    system_.reset();
-    system_ = std::make_unique<System>(options, clock_, hooks_, nullptr);
-    register_probe(*system_);
-  }
-  // Runs until nothing is left to do.
-  void settle() {
-    if (GetParam() == 0) {
-      system_->run_until_idle();
-    } else {
-      ASSERT_TRUE(system_->wait_until_quiet(kPatience));
-    }
-  }
-
-  os::RealClock clock_;
-  Hooks hooks_;
-  std::unique_ptr<System> system_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Workers, SchedulerTest, testing::Values(0u, 1u, 2u, 4u),
-                         [](const auto& param) { return std::to_string(param.param); });
-
-TEST_P(SchedulerTest, NoWakeUpIsLostInAHundredThousandRoundsOfPingPong) {
-  constexpr int kRounds = 100'000;
-  std::atomic<int> rounds{0};
-  uint32_t handles[2] = {};
-  const auto bounce = [&](Service& self, const Seen&) {
-    if (rounds.fetch_add(1) + 1 >= kRounds) return;
-    const uint32_t other = self.handle() == handles[0] ? handles[1] : handles[0];
-    self.system().send(self, 0, other, kTypeText, 0, nullptr, 0);
-  };
-  handles[0] = spawn(*system_, Handler(bounce));
-  handles[1] = spawn(*system_, Handler(bounce));
-  ASSERT_TRUE(system_->start());
-  system_->push(handles[0], Message(kTypeText, 0, 0));
-  settle();
-  EXPECT_EQ(rounds.load(), kRounds);
-}
-
-// Each round finds all workers asleep, or on their way to sleep.
-TEST_P(SchedulerTest, ABurstFromOutsideWakesTheSleepersEachTime) {
-  if (GetParam() == 0) GTEST_SKIP() << "nobody sleeps";
-  Counter handled;
-  std::vector<uint32_t> handles;
-  for (int count = 0; count < 8; ++count) {
-    handles.push_back(spawn(*system_, [&](Service&, const Seen&) { handled.add(); }));
-  }
-  ASSERT_TRUE(system_->start());
-  std::mt19937 random(GetParam());
-  int64_t expected = 0;
-  for (int round = 0; round < 3000; ++round) {
-    const uint32_t burst = 1 + random() % 8;
-    for (uint32_t index = 0; index < burst; ++index) {
-      ASSERT_EQ(system_->push(handles[index], Message(kTypeText, 0, 0)), PushResult::kDelivered);
-    }
-    expected += burst;
-    ASSERT_TRUE(handled.wait_for(expected)) << "a wake-up was lost in round " << round;
-  }
-}
-
-// Several outsiders at once, so that producers meet each other's half-done wake-ups.
-TEST_P(SchedulerTest, NoMessageOfManyOutsidersIsForgotten) {
-  constexpr int kThreads = 3;
-  constexpr int kMessages = 5000;
-  Counter handled;
-  std::vector<uint32_t> handles;
-  for (int count = 0; count < 5; ++count) {
-    handles.push_back(spawn(*system_, [&](Service&, const Seen&) { handled.add(); }));
-  }
-  ASSERT_TRUE(system_->start());
-  std::vector<std::thread> outsiders;
-  for (int thread = 0; thread < kThreads; ++thread) {
-    outsiders.emplace_back([&] {
-      for (int count = 0; count < kMessages; ++count) {
-        system_->push(handles[static_cast<size_t>(count) % handles.size()],
-                      Message(kTypeText, 0, 0));
-        if (count % 64 == 0) std::this_thread::yield();
-      }
-    });
-  }
-  for (std::thread& outsider : outsiders) outsider.join();
-  settle();
-  EXPECT_EQ(handled.value(), kThreads * kMessages);
-}
+INSTANTIATE_TEST_SUITE_P(Workers, SchedulerTest, all_settings(), setting_name);
 
 TEST_P(SchedulerTest, MessagesOfOneSenderKeepTheirOrderWhereverTheTwoRun) {
   constexpr int kSenders = 6;
@@ -212,46 +67,8 @@ TEST_P(SchedulerTest, OneServiceIsNeverEnteredTwiceAtTheSameTime) {
   EXPECT_EQ(inside.load(), (59049 - 1) / 2);  // 1 + 3 + 9 + ... + 3^9
 }
 
-// The first service blocks its worker until the others have run: somebody must have taken them
-// away.
-TEST_P(SchedulerTest, WorkQueuedBehindABlockedWorkerIsStolen) {
-  if (GetParam() < 2) GTEST_SKIP() << "takes two workers";
-  Counter ran;
-  std::vector<uint32_t> others;
-  for (int count = 0; count < 10; ++count) {
-    others.push_back(spawn(*system_, [&](Service&, const Seen&) { ran.add(); }));
-  }
-  std::atomic<bool> all_ran{false};
-  const uint32_t blocker = spawn(*system_, [&](Service& self, const Seen&) {
-    for (const uint32_t other : others) self.system().push(other, Message(kTypeText, 0, 0));
-    all_ran = ran.wait_for(10);
-  });
-  ASSERT_TRUE(system_->start());
-  system_->push(blocker, Message(kTypeText, 0, 0));
-  settle();
-  EXPECT_TRUE(all_ran.load());
-  EXPECT_GT(system_->scheduler_figures().steals, 0u);
-}
-
-// As above, but with one service only, which waits in the blocked worker's fast slot: the watcher
-// takes it out.
-TEST_P(SchedulerTest, TheServiceThatABlockedOneHasSentToRunsElsewhere) {
-  if (GetParam() < 2) GTEST_SKIP() << "takes two workers";
-  Counter ran;
-  const uint32_t other = spawn(*system_, [&](Service&, const Seen&) { ran.add(); });
-  std::atomic<bool> has_run{false};
-  const uint32_t blocker = spawn(*system_, [&](Service& self, const Seen&) {
-    self.system().push(other, Message(kTypeText, 0, 0));
-    has_run = ran.wait_for(1);
-  });
-  ASSERT_TRUE(system_->start());
-  system_->push(blocker, Message(kTypeText, 0, 0));
-  settle();
-  EXPECT_TRUE(has_run.load());
-}
-
 TEST_P(SchedulerTest, TimersComeOnTimeAndInOrder) {
-  if (GetParam() == 0) GTEST_SKIP() << "nobody sleeps";
+  if (workers() == 0) GTEST_SKIP() << "nobody sleeps";
   Record record;
   Counter expired;
   std::atomic<int> early{0};
@@ -272,12 +89,12 @@ TEST_P(SchedulerTest, TimersComeOnTimeAndInOrder) {
 
 // Nobody comes back to the duty here; the watcher must take it.
 TEST_P(SchedulerTest, BlockedWorkersDoNotStopTheTimers) {
-  if (GetParam() == 0) GTEST_SKIP() << "nobody watches";
-  const uint32_t workers = GetParam();
+  if (!has_watcher()) GTEST_SKIP() << "nobody watches";
+
   Counter blocked;
   Counter released;
   std::vector<uint32_t> blockers;
-  for (uint32_t index = 0; index < workers; ++index) {
+  for (uint32_t index = 0; index < workers(); ++index) {
     blockers.push_back(spawn(*system_, [&](Service&, const Seen&) {
       blocked.add();
       released.wait_for(1);
@@ -286,21 +103,23 @@ TEST_P(SchedulerTest, BlockedWorkersDoNotStopTheTimers) {
   const uint32_t target = spawn(*system_, Handler{});
   ASSERT_TRUE(system_->start());
   for (const uint32_t blocker : blockers) system_->push(blocker, Message(kTypeText, 0, 0));
-  ASSERT_TRUE(blocked.wait_for(workers));
+  ASSERT_TRUE(blocked.wait_for(workers()));
   system_->timeout(target, 1, 1);
   const base::Nanos deadline = clock_.now() + kPatience;
-  while (system_->figures_of(target)->mailbox_length == 0 && clock_.now() < deadline) {
-    std::this_thread::yield();
-  }
-  EXPECT_EQ(system_->figures_of(target)->mailbox_length, 1u);  // expired, though nobody can run it
-  EXPECT_GT(system_->scheduler_figures().watcher_looks, 0u);
+  const auto wait_until = [&](const std::function<bool()>& condition) {
+    while (!condition() && clock_.now() < deadline) std::this_thread::yield();
+    return condition();
+  };
+  // Expired, though nobody can run the service.
+  EXPECT_TRUE(wait_until([&] { return system_->figures_of(target)->mailbox_length == 1; }));
+  EXPECT_TRUE(wait_until([&] { return system_->scheduler_figures().watcher_looks > 0; }));
   released.add();
   settle();
   EXPECT_EQ(system_->figures_of(target)->messages, 1u);
 }
 
 TEST_P(SchedulerTest, AServiceKilledWhileItRunsFinishesAndIsReleased) {
-  if (GetParam() == 0) GTEST_SKIP() << "takes a second thread";
+  if (workers() == 0) GTEST_SKIP() << "takes a second thread";
   Counter entered;
   Counter may_go;
   Counter released;
@@ -368,7 +187,7 @@ TEST_P(SchedulerTest, EveryRequestEndsThoughItsServiceMayDieAnyMoment) {
         system_->unpin(*pinned);
       }
     }
-    if (GetParam() == 0 && random() % 3 == 0) system_->run_one();
+    if (workers() == 0 && random() % 3 == 0) system_->run_one();
   }
   settle();
   for (const uint32_t handle : system_->handles()) {
@@ -381,8 +200,8 @@ TEST_P(SchedulerTest, EveryRequestEndsThoughItsServiceMayDieAnyMoment) {
 }
 
 TEST_P(SchedulerTest, TheMonitorFindsAMessageThatDoesNotEnd) {
-  if (GetParam() == 0) GTEST_SKIP() << "nobody watches";
-  Options options = options_with(GetParam() + 1);  // one more for the logger
+  if (!has_watcher()) GTEST_SKIP() << "nobody watches";
+  Options options = options_with(workers() + 1);  // one more for the logger
   options.monitor_interval = base::Millis(20);
   open(options);
   Counter lines;
@@ -432,7 +251,7 @@ TEST_P(SchedulerTest, StopEndsAlsoWorkersThatAreBusyForEver) {
   uint32_t handle = 0;
   handle = spawn(*system_,
                  [&](Service&, const Seen&) { system_->push(handle, Message(kTypeText, 0, 0)); });
-  if (GetParam() == 0) return;
+  if (workers() == 0) return;
   ASSERT_TRUE(system_->start());
   system_->push(handle, Message(kTypeText, 0, 0));
   system_->request_stop();
@@ -441,100 +260,33 @@ TEST_P(SchedulerTest, StopEndsAlsoWorkersThatAreBusyForEver) {
 
 TEST_P(SchedulerTest, StartsAndStopsManyTimes) {
   for (int round = 0; round < 100; ++round) {
-    open(options_with(GetParam()));
+    open(make_options());
     const uint32_t handle = spawn(*system_, Handler{});
     ASSERT_TRUE(system_->start());
     system_->push(handle, Message(kTypeText, 0, 0));
   }
 }
 
-// With a waiter of our own, to count.
-class IdleTest : public testing::TestWithParam<uint32_t> {
- protected:
-  IdleTest() : system_(options_with(GetParam()), clock_, hooks_, &waiter_) {
-    register_probe(system_);
+// D-43
+TEST_P(SchedulerTest, ADumpMayEndWhileAMessageIsBeingWritten) {
+  const std::filesystem::path directory =
+      std::filesystem::temp_directory_path() /
+      ("skyloom_scheduler_test_" + std::to_string(std::random_device{}()));
+  std::filesystem::create_directories(directory);
+  Options options = make_options();
+  options.logpath = directory.string();
+  open(options);
+  const uint32_t handle = spawn(*system_, Handler{});
+  ASSERT_TRUE(system_->start());
+  for (int round = 0; round < 200; ++round) {
+    for (int count = 0; count < 20; ++count) system_->push(handle, text_message("payload"));
+    system_->start_dump(handle, 0);
+    if (workers() == 0) system_->run_one();
+    system_->stop_dump(handle, 0);
   }
-
-  os::RealClock clock_;
-  Hooks hooks_;
-  CountingWaiter waiter_;
-  System system_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Workers, IdleTest, testing::Values(1u, 2u, 4u),
-                         [](const auto& param) { return std::to_string(param.param); });
-
-TEST_P(IdleTest, AnIdleSystemWakesNobodyUp) {
-  Counter handled;
-  const uint32_t handle = spawn(system_, [&](Service&, const Seen&) { handled.add(); });
-  ASSERT_TRUE(system_.start());
-  for (int count = 1; count <= 20; ++count) {
-    system_.push(handle, Message(kTypeText, 0, 0));
-    ASSERT_TRUE(handled.wait_for(count));
-  }
-  ASSERT_TRUE(system_.wait_until_quiet(kPatience));
-  // The watcher ticks until it has seen an idle tick; then every figure must stand still. We cannot
-  // wait for nothing to happen, so we look at a span of many ticks.
-  const auto figures = [&] {
-    const Scheduler::Figures now = system_.scheduler_figures();
-    return std::vector<uint64_t>{now.slices, now.parks, now.duty_turns, now.watcher_ticks,
-                                 static_cast<uint64_t>(waiter_.waits())};
-  };
-  std::vector<uint64_t> before;
-  const base::Nanos deadline = clock_.now() + kPatience;
-  bool stood_still = false;
-  while (!stood_still && clock_.now() < deadline) {
-    before = figures();
-    std::mutex mutex;
-    std::condition_variable never;
-    std::unique_lock lock(mutex);
-    never.wait_for(lock, 50ms, [] { return false; });
-    stood_still = figures() == before;
-  }
-  EXPECT_TRUE(stood_still);
-}
-
-TEST_P(IdleTest, ATimerWakesTheSleeperOnceOrOncePerLevelOfTheWheel) {
-  Counter handled;
-  const uint32_t handle = spawn(system_, [&](Service&, const Seen&) { handled.add(); });
-  ASSERT_TRUE(system_.start());
-  ASSERT_TRUE(system_.wait_until_quiet(kPatience));
-  const int before = waiter_.waits();
-  system_.timeout(handle, 10, 1);
-  ASSERT_TRUE(handled.wait_for(1));
-  ASSERT_TRUE(system_.wait_until_quiet(kPatience));
-  EXPECT_LE(waiter_.waits() - before, 6);
-}
-
-TEST_P(IdleTest, QuietMeansThatEverythingSentHasBeenHandled) {
-  std::atomic<int> handled{0};
-  const uint32_t handle = spawn(system_, [&](Service& self, const Seen& seen) {
-    ++handled;
-    if (seen.session > 0) {
-      self.system().push(self.handle(), Message(kTypeText, 0, seen.session - 1));
-    }
-  });
-  ASSERT_TRUE(system_.start());
-  for (int round = 1; round <= 200; ++round) {
-    system_.push(handle, Message(kTypeText, 0, 9));
-    ASSERT_TRUE(system_.wait_until_quiet(kPatience));
-    ASSERT_EQ(handled.load(), round * 10);
-  }
-}
-
-TEST_P(IdleTest, QuietTimesOutWhileAServiceRuns) {
-  Counter entered;
-  Counter may_go;
-  const uint32_t handle = spawn(system_, [&](Service&, const Seen&) {
-    entered.add();
-    may_go.wait_for(1);
-  });
-  ASSERT_TRUE(system_.start());
-  system_.push(handle, Message(kTypeText, 0, 0));
-  ASSERT_TRUE(entered.wait_for(1));
-  EXPECT_FALSE(system_.wait_until_quiet(1ms));
-  may_go.add();
-  EXPECT_TRUE(system_.wait_until_quiet(kPatience));
+  settle();
+  EXPECT_EQ(system_->figures_of(handle)->messages, 4000u);
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

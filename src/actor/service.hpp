@@ -79,7 +79,7 @@ class Service : public Runnable, public TimerOwner {
   void* instance_ = nullptr;
   int session_ = 0;
   bool is_harbor_ = false;
-  bool hears_last_words_ = false;  // the log service at the end of the process
+  bool hears_last_words_ = false;      // the log service at the end of the process
   std::atomic<int64_t> cpu_ns_{0};     // written by the worker that runs the service
   std::atomic<uint64_t> messages_{0};  // as above
   std::atomic<bool> dumping_{false};   // a hint: dump_ is set

@@ -51,7 +51,8 @@ System::System(const Options& options, base::Clock& clock, Hooks& hooks, IdleWai
       modules_(options.cpath),
       timers_(centiseconds(clock.now())),
       table_(kHandleMask),
-      scheduler_({options.workers, options.monitor_interval}, clock, *this, waiter) {}
+      scheduler_({options.workers, options.monitor_interval, options.watch}, clock, *this, waiter) {
+}
 
 System::~System() {
   request_stop();

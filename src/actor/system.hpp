@@ -29,7 +29,7 @@
 
 namespace skyloom::actor {
 
-inline constexpr uint32_t kWorkersMax = 1024;
+inline constexpr uint32_t kWorkersMax = 1024;      // whoever reads a configuration refuses more
 inline constexpr uint32_t kSliceMessagesMax = 64;  // then another service has its turn
 
 struct Limits {
@@ -46,6 +46,7 @@ struct Options {
   std::string logpath;  // directory of message dumps; empty: LOGON does nothing
   Limits limits;
   base::Millis monitor_interval{5000};
+  bool watch = true;  // see SchedulerOptions
 };
 
 // What skynet_current_handle() tells on threads without a service: the negated kind.
@@ -177,12 +178,12 @@ class System final : private Runner {
   void on_stuck_message(Worker& worker, uint64_t number) noexcept override;
 
   // dispatch.cpp: what a worker does with a service.
-  void handle_one(Worker& worker, Service& service) noexcept;
+  void dispatch_one(Worker& worker, Service& service) noexcept;
   Mailbox::Taken take_batch(Mailbox& mailbox, uint32_t handle) noexcept;
   void settle(Mailbox& mailbox, uint32_t handle) noexcept;
   void tell(uint32_t handle, const Mailbox::Notes& notes) noexcept;
   void release(Service& service) noexcept;
-  void handle_last_words(Service& service) noexcept;
+  void dispatch_last_words(Service& service) noexcept;
   void answer_unhandled(Service& service) noexcept;
 
   // lifecycle.cpp

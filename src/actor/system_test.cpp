@@ -1,75 +1,16 @@
-// Services, messages, names, timers and death, one slice at a time on the test's own thread.
+// Services, messages, names, timers and limits, one slice at a time on the test's own thread.
 #include "actor/system.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-#include <set>
-
-#include "actor/test_support.hpp"
+#include "actor/system_test_support.hpp"
 
 namespace skyloom::actor::test {
 namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-// As CountingHooks reads it: an event that holds so many bytes outside of the message.
-Message socket_event(int outside) {
-  return text_message({reinterpret_cast<const char*>(&outside), sizeof(outside)}, kTypeSocket);
-}
-
-class CountingHooks : public Hooks {
- public:
-  void on_gone(uint32_t handle) noexcept override { gone.push_back(handle); }
-  void on_drained(uint32_t handle) noexcept override { drained.push_back(handle); }
-  void on_empty() noexcept override { ++empty; }
-  void on_slice_end() noexcept override { ++slice_ends; }
-  size_t weight_of(const RawMessage& message) const noexcept override {
-    return static_cast<size_t>(*static_cast<const int*>(message.data));
-  }
-  void dispose_inner(const RawMessage& message) noexcept override { ++disposed[message.type()]; }
-
-  std::vector<uint32_t> gone;
-  std::vector<uint32_t> drained;
-  std::map<int, int> disposed;
-  int empty = 0;
-  int slice_ends = 0;
-};
-
-class SystemTest : public testing::Test {
- protected:
-  explicit SystemTest(Options options = options_with(0))
-      : system_(options, clock_, hooks_, nullptr) {
-    register_probe(system_);
-  }
-
-  // A service that does what the test tells it, as itself.
-  struct Puppet {
-    Service* service;
-    uint32_t handle;
-  };
-  Puppet puppet(Record* record = nullptr) {
-    Service* self = nullptr;
-    Handler handler = record == nullptr ? Handler{} : record->handler();
-    const uint32_t handle = spawn(system_, Probe{handler,
-                                                 [&](Service& service, const char*) {
-                                                   self = &service;
-                                                   return 0;
-                                                 },
-                                                 {},
-                                                 {}});
-    return {self, handle};
-  }
-  int send_text(Puppet from, uint32_t to, std::string text, int type = kTypeText, int session = 0) {
-    return system_.send(*from.service, 0, to, type, session, text.data(), text.size());
-  }
-
-  TestClock clock_;
-  CountingHooks hooks_;
-  System system_;
-};
 
 TEST_F(SystemTest, GivesTheFirstServicesTheHandlesOneTwoThree) {
   EXPECT_EQ(puppet().handle, 1u);
@@ -204,30 +145,6 @@ TEST_F(SystemTest, MessagesThatArriveDuringInitWait) {
   EXPECT_TRUE(record.has_text("early"));
 }
 
-TEST_F(SystemTest, AFailedInitAnswersWhoWaitsAndFreesTheHandle) {
-  Record log;
-  Record record;
-  spawn_logger(system_, log);
-  const Puppet from = puppet(&record);
-  uint32_t failed = 0;
-  int released = 0;
-  EXPECT_EQ(spawn(system_, Probe{{},
-                                 [&](Service& self, const char*) {
-                                   failed = self.handle();
-                                   send_text(from, failed, "question", kTypeLua, 9);
-                                   return 1;
-                                 },
-                                 [&] { ++released; },
-                                 {}}),
-            0u);
-  system_.run_until_idle();
-  EXPECT_EQ(released, 1);
-  EXPECT_FALSE(system_.is_alive(failed));
-  EXPECT_THAT(record.all(), ElementsAre(Seen{kTypeError, 9, failed, ""}));
-  EXPECT_TRUE(log.has_text("error: launch probe FAILED"));
-  EXPECT_EQ(system_.service_count(), 2u);
-}
-
 TEST_F(SystemTest, LogsALaunchUnderTheNewHandle) {
   Record log;
   spawn_logger(system_, log);
@@ -235,132 +152,6 @@ TEST_F(SystemTest, LogsALaunchUnderTheNewHandle) {
   system_.run_until_idle();
   const auto lines = log.all();
   EXPECT_THAT(lines, ElementsAre(Seen{kTypeText, 0, handle, "LAUNCH probe a b"}));
-}
-
-// K35 in miniature.
-TEST_F(SystemTest, DeathAnswersEveryWaitingMessageAndFreesWhatItHolds) {
-  Record asker_record;
-  const Puppet asker = puppet(&asker_record);
-  int released = 0;
-  const uint32_t victim = spawn(system_, Probe{{}, {}, [&] { ++released; }, {}});
-  Service* service = system_.pin(victim);
-  service->owns_outside = true;
-  system_.unpin(*service);
-  send_text(asker, victim, "a", kTypeLua, 11);
-  send_text(asker, victim, "b", kTypeLua, 0);
-  send_text(asker, victim, "c", kTypeResponse, 77);
-  system_.push(victim, socket_event(5), PushMode::kAlways);
-  system_.timeout(victim, 100, 5);
-  ASSERT_TRUE(system_.kill(victim, asker.handle));
-  EXPECT_EQ(send_text(asker, victim, "late", kTypeLua, 12), -1);
-  system_.run_until_idle();
-  EXPECT_THAT(asker_record.all(),
-              ElementsAre(Seen{kTypeError, 11, victim, ""}, Seen{kTypeError, 0, victim, ""},
-                          Seen{kTypeError, 0, victim, ""}));
-  EXPECT_EQ(released, 1);
-  EXPECT_THAT(hooks_.gone, ElementsAre(victim));
-  EXPECT_EQ(hooks_.disposed[kTypeSocket], 1);
-  clock_.advance(2s);
-  system_.run_until_idle();
-  EXPECT_EQ(system_.service_count(), 1u);
-}
-
-TEST_F(SystemTest, AServiceThatKillsItselfFinishesItsCallbackAndHandlesNothingMore) {
-  Record asker_record;
-  const Puppet asker = puppet(&asker_record);
-  int handled = 0;
-  const uint32_t victim = spawn(system_, [&](Service& self, const Seen&) {
-    ++handled;
-    self.system().exit(self);
-    EXPECT_EQ(current_handle(), self.handle());
-    EXPECT_FALSE(system_.is_alive(self.handle()));
-    self.system().send(self, 0, asker.handle, kTypeText, 0, const_cast<char*>("last words"), 10);
-  });
-  send_text(asker, victim, "1", kTypeLua, 1);
-  send_text(asker, victim, "2", kTypeLua, 2);
-  system_.run_until_idle();
-  EXPECT_EQ(handled, 1);
-  EXPECT_THAT(asker_record.all(), ElementsAre(Seen{kTypeText, 0, victim, "last words"},
-                                              Seen{kTypeError, 2, victim, ""}));
-}
-
-TEST_F(SystemTest, AServiceKilledInItsInitIsReleasedAndItsLaunchFails) {
-  Record log;
-  spawn_logger(system_, log);
-  int released = 0;
-  EXPECT_EQ(spawn(system_, Probe{{},
-                                 [&](Service& self, const char*) {
-                                   system_.exit(self);
-                                   return 0;
-                                 },
-                                 [&] { ++released; },
-                                 {}}),
-            0u);
-  system_.run_until_idle();
-  EXPECT_EQ(released, 1);
-  EXPECT_TRUE(log.has_text("KILL self"));
-  EXPECT_EQ(system_.service_count(), 1u);
-}
-
-TEST_F(SystemTest, TheMonitorServiceHearsOfEveryDeath) {
-  Record record;
-  Record log;
-  spawn_logger(system_, log);
-  const Puppet monitor = puppet(&record);
-  system_.set_monitor_service(monitor.handle);
-  const uint32_t first = puppet().handle;
-  system_.kill(first, monitor.handle);
-  system_.kill(first, monitor.handle);
-  system_.run_until_idle();
-  EXPECT_THAT(record.all(), ElementsAre(Seen{kTypeClient, 0, first, ""}));
-  EXPECT_TRUE(log.has_text("KILL :3"));
-}
-
-TEST_F(SystemTest, NamesDieWithTheirServiceAndAreNotOverwritten) {
-  const Puppet first = puppet();
-  const Puppet second = puppet();
-  EXPECT_STREQ(system_.register_name("name", first.handle), "name");
-  EXPECT_EQ(system_.register_name("name", second.handle), nullptr);
-  EXPECT_STREQ(system_.register_name("other", first.handle), "other");
-  EXPECT_EQ(system_.register_name("nobody", 0x999), nullptr);
-  EXPECT_EQ(system_.find_name("other"), first.handle);
-  system_.kill(first.handle, 0);
-  EXPECT_EQ(system_.find_name("name"), 0u);
-  EXPECT_EQ(system_.find_name("other"), 0u);
-  EXPECT_STREQ(system_.register_name("name", second.handle), "name");
-}
-
-TEST_F(SystemTest, APinKeepsADeadServiceFromBeingReleased) {
-  int released = 0;
-  const uint32_t victim = spawn(system_, Probe{{}, {}, [&] { ++released; }, {}});
-  Service* pinned = system_.pin(victim);
-  ASSERT_NE(pinned, nullptr);
-  system_.kill(victim, 0);
-  system_.run_until_idle();
-  EXPECT_EQ(released, 0);
-  EXPECT_EQ(system_.pin(victim), nullptr);
-  system_.unpin(*pinned);
-  system_.run_until_idle();
-  EXPECT_EQ(released, 1);
-}
-
-// K37 in miniature: past the wrap of the local number.
-TEST_F(SystemTest, LiveHandlesAreNeverGivenOutAgain) {
-  std::set<uint32_t> survivors;
-  for (int count = 0; count < 6; ++count) survivors.insert(puppet().handle);
-  system_.set_next_handle_for_test(kHandleMask - 500);
-  std::set<uint32_t> seen;
-  for (int count = 0; count < 2000; ++count) {
-    const uint32_t handle = puppet().handle;
-    ASSERT_NE(handle, 0u);
-    ASSERT_FALSE(survivors.contains(handle));
-    seen.insert(handle);
-    system_.kill(handle, 0);
-    system_.run_until_idle();
-  }
-  EXPECT_EQ(seen.size(), 2000u);
-  EXPECT_TRUE(seen.contains(kHandleMask));
-  for (const uint32_t survivor : survivors) EXPECT_TRUE(system_.is_alive(survivor));
 }
 
 TEST_F(SystemTest, OneSliceHandlesAtMost64MessagesAndAnotherServiceSoonHasItsTurn) {
@@ -436,47 +227,6 @@ TEST_F(SystemTest, ACancelledTimerSendsNothing) {
   EXPECT_THAT(record.all(), IsEmpty());
 }
 
-TEST_F(SystemTest, ATimerForADeadServiceIsForgotten) {
-  const Puppet self = puppet();
-  system_.kill(self.handle, 0);
-  EXPECT_EQ(system_.timeout(self.handle, 5, 8), 8);
-  EXPECT_EQ(system_.timeout(self.handle, 0, 8), -1);
-  EXPECT_FALSE(system_.cancel(self.handle, 8));
-}
-
-TEST_F(SystemTest, TheLastServiceThatCountsIsReportedAndTheHarborDoesNotCount) {
-  const Puppet harbor = puppet();
-  system_.harbor_start(*harbor.service);
-  system_.harbor_start(*harbor.service);
-  const Puppet other = puppet();
-  EXPECT_EQ(system_.service_count(), 1u);
-  system_.kill(other.handle, 0);
-  EXPECT_EQ(hooks_.empty, 0);
-  system_.run_until_idle();
-  EXPECT_EQ(hooks_.empty, 1);
-  EXPECT_TRUE(system_.is_alive(harbor.handle));
-}
-
-// K37: an abort in the middle of a mass launch.
-TEST_F(SystemTest, AbortEndsAlsoTheServicesThatAreBeingLaunched) {
-  const uint32_t parent = spawn(system_, [&](Service&, const Seen&) {
-    for (int count = 0; count < 50; ++count) {
-      const uint32_t child = spawn(system_, Probe{{},
-                                                  [&](Service&, const char*) {
-                                                    if (count == 25) system_.retire_all();
-                                                    return 0;
-                                                  },
-                                                  {},
-                                                  {}});
-      EXPECT_EQ(child == 0, count >= 25);
-    }
-  });
-  system_.push(parent, Message(kTypeText, 0, 0));
-  system_.run_until_idle();
-  EXPECT_EQ(system_.service_count(), 0u);
-  EXPECT_EQ(hooks_.empty, 1);
-}
-
 TEST_F(SystemTest, SendsForOtherNodesGoToTheHarborAsItsOwnBlocks) {
   const Puppet from = puppet();
   RemoteMessage remote;
@@ -545,6 +295,7 @@ Options tight_options() {
   options.limits.mailbox.messages_warn = 1;
   options.limits.mailbox.inflight_bytes_max = 100;
   options.limits.timers_max = 2;
+  options.limits.message_bytes_max = 1000;
   options.harbor = 3;
   return options;
 }
@@ -569,6 +320,13 @@ TEST_F(TightSystemTest, ARefusedRequestIsAnsweredAndAnswersAreNeverRefused) {
   system_.run_until_idle();
   EXPECT_THAT(asker_record.all(), ElementsAre(Seen{kTypeError, 5, target.handle, ""}));
   EXPECT_THAT(hooks_.drained, ElementsAre(target.handle));
+}
+
+TEST_F(TightSystemTest, APayloadMayBeAsLargeAsTheLimitAndNotOneByteLarger) {
+  const Puppet self = puppet();
+  EXPECT_EQ(send_text(self, self.handle, std::string(999, 'x')), 0);
+  EXPECT_EQ(send_text(self, self.handle, std::string(1000, 'x')), 0);
+  EXPECT_EQ(send_text(self, self.handle, std::string(1001, 'x')), -2);
 }
 
 TEST_F(TightSystemTest, SocketMessagesWeighWhatTheyHoldOutside) {

@@ -19,7 +19,8 @@ namespace skyloom::actor::test {
 
 using namespace std::chrono_literals;
 
-inline constexpr base::Nanos kPatience = 120s;  // a deadline for what must happen anyway
+inline constexpr base::Nanos kPatience =
+    std::chrono::seconds(120);  // a deadline for what must happen anyway
 
 class TestClock final : public base::Clock {
  public:

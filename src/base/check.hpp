@@ -8,6 +8,6 @@ namespace skyloom::base {
 
 }  // namespace skyloom::base
 
-#define SKYLOOM_CHECK(condition) \
+#define SKYLOOM_CHECK(condition)      \
   ((condition) ? static_cast<void>(0) \
                : ::skyloom::base::check_failed(#condition, __FILE__, __LINE__))

@@ -1,5 +1,5 @@
-// What went wrong outside of us, as a small value: an errno, a resolver code, or a reason of our own.
-// Any thread; trivially copyable, so that a failed hot call costs no allocation.
+// What went wrong outside of us, as a small value: an errno, a resolver code, or a reason of our
+// own. Any thread; trivially copyable, so that a failed hot call costs no allocation.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,14 @@
 // Positive ids for long-lived slots, looked up without a lock.
 //
 // Ids are given out in increasing order up to `id_max`, wrap to 1 and skip what is in use, so an id
-// comes back only after all others were used: an old id finds nothing, never a stranger. The table is
-// kept at most half full while it can grow, which makes an insertion O(1) over a round of the table.
+// comes back only after all others were used: an old id finds nothing, never a stranger. The table
+// is kept at most half full while it can grow, which makes an insertion O(1) over a round of the
+// table.
 //
-// Contract with the objects: their memory stays valid for the life of the table (they are pooled, not
-// freed), and each knows its current id. find() returns a candidate; the caller compares the object's
-// id with the one it asked for under the object's own lock, because the object may have moved on.
-// find(): any thread, lock-free. insert(), erase(): any thread, short lock.
+// Contract with the objects: their memory stays valid for the life of the table (they are pooled,
+// not freed), and each knows its current id. find() returns a candidate; the caller compares the
+// object's id with the one it asked for under the object's own lock, because the object may have
+// moved on. find(): any thread, lock-free. insert(), erase(): any thread, short lock.
 #pragma once
 
 #include <atomic>
@@ -37,8 +38,8 @@ class IdTable {
     return table->entries[id & table->mask].load(std::memory_order_acquire);
   }
 
-  // Gives `object` the next free id and calls assign(id) before any find() can return it. 0 when all
-  // ids are in use.
+  // Gives `object` the next free id and calls assign(id) before any find() can return it. 0 when
+  // all ids are in use.
   template <class Assign>
   uint32_t insert(T& object, Assign assign) {
     MutexLock lock(mutex_);
@@ -79,7 +80,8 @@ class IdTable {
     MutexLock lock(mutex_);
     const Table* table = current_.load(std::memory_order_relaxed);  // only written under mutex_
     for (uint64_t slot = 0; slot <= table->mask; ++slot) {
-      T* object = table->entries[slot].load(std::memory_order_relaxed);  // only written under mutex_
+      T* object =
+          table->entries[slot].load(std::memory_order_relaxed);  // only written under mutex_
       if (object != nullptr) visit(ids_[slot], *object);
     }
   }
@@ -105,7 +107,7 @@ class IdTable {
     return table;
   }
 
-  const Table* publish(std::unique_ptr<Table> table) {
+  const Table* publish(std::unique_ptr<Table> table) SKYLOOM_REQUIRES(mutex_) {
     ids_.resize(size_t{table->mask} + 1);
     const Table* published = table.get();
     tables_.push_back(std::move(table));  // the older ones stay: a reader may still be in one
@@ -121,7 +123,7 @@ class IdTable {
     ids_.assign(size_t{table->mask} + 1, 0);
     for (const uint32_t id : old_ids) {
       if (id == 0) continue;
-      T* object = old->entries[id & old->mask].load(std::memory_order_relaxed);  // under mutex_
+      T* object = old->entries[id & old->mask].load(std::memory_order_relaxed);   // under mutex_
       table->entries[id & table->mask].store(object, std::memory_order_relaxed);  // published below
       ids_[id & table->mask] = id;
     }

@@ -1,5 +1,5 @@
-// A doubly linked list of objects that carry their own links: no allocation, removal in O(1) from the
-// object alone. The list owns nothing. Home: whoever guards its elements.
+// A doubly linked list of objects that carry their own links: no allocation, removal in O(1) from
+// the object alone. The list owns nothing. Home: whoever guards its elements.
 #pragma once
 
 #include "base/check.hpp"

@@ -1,6 +1,6 @@
-// Many producers, one consumer, no locks, no allocation: the nodes carry the link (Vyukov's scheme).
-// push: any thread. pop and is_empty: one consumer at a time; hand-over between consumers needs a
-// lock or another acquire/release edge. FIFO for each producer.
+// Many producers, one consumer, no locks, no allocation: the nodes carry the link (Vyukov's
+// scheme). push: any thread. pop and is_empty: one consumer at a time; hand-over between consumers
+// needs a lock or another acquire/release edge. FIFO for each producer.
 #pragma once
 
 #include <atomic>
@@ -44,7 +44,8 @@ class MpscQueue {
   }
 
   // True only if nothing was pushed; a push under way counts as something. The sequentially
-  // consistent load belongs to the sleeper's half of the wake-up argument (docs/design/wake-ups.md).
+  // consistent load belongs to the sleeper's half of the wake-up argument
+  // (docs/design/wake-ups.md).
   bool is_empty() const noexcept {
     return oldest_ == &stub_ && newest_.load(std::memory_order_seq_cst) == &stub_;
   }

@@ -27,6 +27,8 @@ void Mutex::lock_contended() noexcept {
   }
 }
 
-void Mutex::wake_one() noexcept { state_.notify_one(); }
+void Mutex::wake_one() noexcept {
+  state_.notify_one();
+}
 
 }  // namespace skyloom::base

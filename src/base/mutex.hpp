@@ -1,5 +1,6 @@
-// A four-byte mutex: one per socket and per mailbox must cost next to nothing. It spins for about as
-// long as our critical sections last and then sleeps in the kernel. Zero-initialised means unlocked.
+// A four-byte mutex: one per socket and per mailbox must cost next to nothing. It spins for about
+// as long as our critical sections last and then sleeps in the kernel. Zero-initialised means
+// unlocked.
 #pragma once
 
 #include <atomic>
@@ -44,7 +45,9 @@ class SKYLOOM_CAPABILITY("mutex") Mutex {
 
 class SKYLOOM_SCOPED_CAPABILITY MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) noexcept SKYLOOM_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  explicit MutexLock(Mutex& mutex) noexcept SKYLOOM_ACQUIRE(mutex) : mutex_(mutex) {
+    mutex_.lock();
+  }
   ~MutexLock() SKYLOOM_RELEASE() { mutex_.unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;

@@ -8,7 +8,9 @@
 namespace skyloom::base {
 namespace {
 
-TEST(Mutex, IsFourBytes) { EXPECT_EQ(sizeof(Mutex), 4u); }
+TEST(Mutex, IsFourBytes) {
+  EXPECT_EQ(sizeof(Mutex), 4u);
+}
 
 TEST(Mutex, AdmitsOneThreadAtATime) {
   Mutex mutex;

@@ -14,8 +14,10 @@ namespace skyloom::base {
 template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: by design implicit
-  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: by design implicit
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: by design implicit
+  Result(E error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: by design implicit
 
   bool ok() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return ok(); }

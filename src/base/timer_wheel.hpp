@@ -1,6 +1,6 @@
-// A hierarchical timer wheel with ticks of one millisecond: set, cancel and expire in O(1), the next
-// deadline in a few bit scans, so that an idle owner can sleep exactly until then.
-// Timers carry their own links; the wheel owns nothing and allocates nothing. Timers of the same tick
+// A hierarchical timer wheel with ticks of one millisecond: set, cancel and expire in O(1), the
+// next deadline in a few bit scans, so that an idle owner can sleep exactly until then. Timers
+// carry their own links; the wheel owns nothing and allocates nothing. Timers of the same tick
 // expire in the order in which they were set. Home: whoever guards the wheel.
 #pragma once
 
@@ -29,8 +29,8 @@ class TimerWheel {
   void set(Timer& timer, int64_t deadline_ms) noexcept;
   // No effect on a timer that is not set.
   void cancel(Timer& timer) noexcept;
-  // Not later than the earliest deadline, and exact within its millisecond as it comes near; nullopt
-  // when nothing is set.
+  // Not later than the earliest deadline, and exact within its millisecond as it comes near;
+  // nullopt when nothing is set.
   std::optional<int64_t> next_ms() const noexcept;
   // Moves the wheel to `now_ms` and returns the next expired timer, unlinked, or null when no more
   // are due. Call it until it returns null; timers may be set and cancelled between the calls.
@@ -42,7 +42,8 @@ class TimerWheel {
   static constexpr int kLevelBits = 6;
   static constexpr int kSlots = 1 << kLevelBits;
   static constexpr int kLevels = 8;
-  static constexpr int64_t kDeadlineMsMax = (int64_t{1} << (kLevels * kLevelBits)) - 1;  // 8,900 years
+  static constexpr int64_t kDeadlineMsMax =
+      (int64_t{1} << (kLevels * kLevelBits)) - 1;  // 8,900 years
 
   struct Level {
     uint64_t occupied = 0;  // bit per slot

@@ -76,7 +76,8 @@ TEST(TimerWheel, AgreesWithASortedMapOnRandomScripts) {
       if (choice < 6) {
         NumberedTimer& timer = timers.emplace_back();
         timer.number = step;
-        const int64_t deadline = now + 1 + static_cast<int64_t>(random.below(1u << random.below(24)));
+        const int64_t deadline =
+            now + 1 + static_cast<int64_t>(random.below(1u << random.below(24)));
         wheel.set(timer, deadline);
         model.emplace(deadline, &timer);
       } else if (choice < 8 && !model.empty()) {

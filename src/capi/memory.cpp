@@ -1,5 +1,5 @@
-// skynet_malloc.h and the allocator statistics that stock modules import. The process-wide allocator
-// is left alone (D-01; docs/adr): figures are the C library's own.
+// skynet_malloc.h and the allocator statistics that stock modules import. The process-wide
+// allocator is left alone (D-01; docs/adr): figures are the C library's own.
 #include <malloc.h>
 #include <stdint.h>
 
@@ -13,7 +13,9 @@ extern "C" {
 
 struct lua_State;
 
-char* skynet_strdup(const char* text) { return ::strdup(text); }
+char* skynet_strdup(const char* text) {
+  return ::strdup(text);
+}
 
 void* skynet_lalloc(void* block, size_t /*osize*/, size_t nsize) {
   if (nsize == 0) {
@@ -23,17 +25,37 @@ void* skynet_lalloc(void* block, size_t /*osize*/, size_t nsize) {
   return std::realloc(block, nsize);
 }
 
-size_t malloc_used_memory(void) { return mallinfo2().uordblks + mallinfo2().hblkhd; }
-size_t malloc_memory_block(void) { return mallinfo2().hblks; }
-size_t malloc_current_memory(void) { return 0; }  // not counted per service
-void memory_info_dump(const char* /*options*/) { ::malloc_stats(); }
-void dump_c_mem(void) { ::malloc_stats(); }
-int dump_mem_lua(lua_State* /*state*/) { return 0; }
+size_t malloc_used_memory(void) {
+  return mallinfo2().uordblks + mallinfo2().hblkhd;
+}
+size_t malloc_memory_block(void) {
+  return mallinfo2().hblks;
+}
+size_t malloc_current_memory(void) {
+  return 0;
+}  // not counted per service
+void memory_info_dump(const char* /*options*/) {
+  ::malloc_stats();
+}
+void dump_c_mem(void) {
+  ::malloc_stats();
+}
+int dump_mem_lua(lua_State* /*state*/) {
+  return 0;
+}
 
 // jemalloc's controls: there is nothing behind them here.
-size_t mallctl_int64(const char* /*name*/, size_t* /*value*/) { return 0; }
-bool mallctl_bool(const char* /*name*/, bool* /*value*/) { return false; }
-int mallctl_cmd(const char* /*name*/) { return -1; }
-int mallctl_opt(const char* /*name*/, int* /*value*/) { return 0; }
+size_t mallctl_int64(const char* /*name*/, size_t* /*value*/) {
+  return 0;
+}
+bool mallctl_bool(const char* /*name*/, bool* /*value*/) {
+  return false;
+}
+int mallctl_cmd(const char* /*name*/) {
+  return -1;
+}
+int mallctl_opt(const char* /*name*/, int* /*value*/) {
+  return 0;
+}
 
 }  // extern "C"

@@ -23,7 +23,9 @@ namespace {
 
 constexpr int kLogStackBytes = 256;
 
-Service& service_of(skynet_context* context) noexcept { return skyloom::actor::to_service(context); }
+Service& service_of(skynet_context* context) noexcept {
+  return skyloom::actor::to_service(context);
+}
 
 System* system_of_process() noexcept {
   skyloom::node::Node* node = current_node();
@@ -31,7 +33,9 @@ System* system_of_process() noexcept {
 }
 
 // The exact format "%*s" means: these bytes as they are (contract 1.2).
-bool is_verbatim(const char* format) noexcept { return std::strcmp(format, "%*s") == 0; }
+bool is_verbatim(const char* format) noexcept {
+  return std::strcmp(format, "%*s") == 0;
+}
 
 }  // namespace
 
@@ -75,8 +79,8 @@ uint32_t skynet_queryname(skynet_context* context, const char* name) {
   return service.system().query_name(service.handle(), name);
 }
 
-int skynet_send(skynet_context* context, uint32_t source, uint32_t destination, int type, int session,
-                void* msg, size_t sz) {
+int skynet_send(skynet_context* context, uint32_t source, uint32_t destination, int type,
+                int session, void* msg, size_t sz) {
   Service& service = service_of(context);
   return service.system().send(service, source, destination, type, session, msg, sz);
 }
@@ -96,7 +100,9 @@ void skynet_callback(skynet_context* context, void* ud, skynet_cb cb) {
   service_of(context).set_callback(cb, ud);
 }
 
-uint32_t skynet_current_handle(void) { return skyloom::actor::current_handle(); }
+uint32_t skynet_current_handle(void) {
+  return skyloom::actor::current_handle();
+}
 
 uint64_t skynet_now(void) {
   System* system = system_of_process();
@@ -140,8 +146,7 @@ int skynet_context_push(uint32_t handle, skynet_message* message) {
   using namespace skyloom::actor;
   System* system = system_of_process();
   if (system == nullptr) return -1;
-  Message owned =
-      Message::adopt({message->source, message->session, message->data, message->sz});
+  Message owned = Message::adopt({message->source, message->session, message->data, message->sz});
   const PushResult result = system->push(handle, std::move(owned));
   if (is_delivered(result)) return 0;
   owned.release();  // the caller keeps the data
@@ -153,11 +158,16 @@ void skynet_harbor_start(void* context) {
   service.system().harbor_start(service);
 }
 
-// --- semi-public: used by a few C services -------------------------------------------------------------
+// --- semi-public: used by a few C services
+// -------------------------------------------------------------
 
-uint32_t skynet_context_handle(skynet_context* context) { return service_of(context).handle(); }
+uint32_t skynet_context_handle(skynet_context* context) {
+  return service_of(context).handle();
+}
 
-int skynet_context_newsession(skynet_context* context) { return service_of(context).next_session(); }
+int skynet_context_newsession(skynet_context* context) {
+  return service_of(context).next_session();
+}
 
 void skynet_context_send(skynet_context* context, void* msg, size_t sz, uint32_t source, int type,
                          int session) {
@@ -215,7 +225,8 @@ void skynet_harbor_send(remote_message* message, uint32_t source, int session) {
   if (message->destination.handle != 0) {
     system->send(*self, source, message->destination.handle, type, session, payload, message->sz);
   } else {
-    system->send_name(*self, source, message->destination.name, type, session, payload, message->sz);
+    system->send_name(*self, source, message->destination.name, type, session, payload,
+                      message->sz);
   }
   skynet_free(message);
 }

@@ -26,15 +26,26 @@ uint32_t owner_of(skynet_context* context) noexcept {
   return skyloom::actor::to_service(context).handle();
 }
 
-bool is_port(int port) noexcept { return port >= 0 && port <= std::numeric_limits<uint16_t>::max(); }
-
-std::string_view text_of(const char* text) noexcept { return text == nullptr ? "" : text; }
-
-int id_of(const skyloom::base::Result<SocketId>& id) noexcept {
-  return id.ok() ? static_cast<int>(*id) : -1;
+bool is_port(int port) noexcept {
+  return port >= 0 && port <= std::numeric_limits<uint16_t>::max();
 }
 
-int status_of(SendVerdict verdict) noexcept { return verdict == SendVerdict::kAccepted ? 0 : -1; }
+std::string_view text_of(const char* text) noexcept {
+  return text == nullptr ? "" : text;
+}
+
+// The id for C; a failure is -1 there, so its reason goes to the log.
+int id_of(skynet_context* context, const char* what, std::string_view host, int port,
+          const skyloom::base::Result<SocketId>& id) {
+  if (id.ok()) return static_cast<int>(*id);
+  skynet_error(context, "%s %.*s:%d: %s", what, static_cast<int>(host.size()), host.data(), port,
+               id.error().message().c_str());
+  return -1;
+}
+
+int status_of(SendVerdict verdict) noexcept {
+  return verdict == SendVerdict::kAccepted ? 0 : -1;
+}
 
 int send(socket_sendbuffer* buffer, Priority priority) noexcept {
   SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, objects);
@@ -57,7 +68,9 @@ extern "C" {
 void skynet_socket_init(void) {}
 void skynet_socket_exit(void) {}
 void skynet_socket_free(void) {}
-int skynet_socket_poll(void) { return 0; }
+int skynet_socket_poll(void) {
+  return 0;
+}
 void skynet_socket_updatetime(void) {}
 
 int skynet_socket_sendbuffer(skynet_context* /*context*/, socket_sendbuffer* buffer) {
@@ -72,18 +85,21 @@ int skynet_socket_listen(skynet_context* context, const char* host, int port, in
   Node* node = current_node();
   if (node == nullptr || !is_port(port)) return -1;
   return id_of(
+      context, "listen", text_of(host), port,
       node->listen(owner_of(context), text_of(host), static_cast<uint16_t>(port), backlog));
 }
 
 int skynet_socket_connect(skynet_context* context, const char* host, int port) {
   Node* node = current_node();
   if (node == nullptr || !is_port(port)) return -1;
-  return id_of(node->connect(owner_of(context), text_of(host), static_cast<uint16_t>(port)));
+  return id_of(context, "connect", text_of(host), port,
+               node->connect(owner_of(context), text_of(host), static_cast<uint16_t>(port)));
 }
 
 int skynet_socket_bind(skynet_context* context, int fd) {
   Node* node = current_node();
-  return node == nullptr ? -1 : id_of(node->adopt_foreign(owner_of(context), fd));
+  if (node == nullptr) return -1;
+  return id_of(context, "bind", "fd", fd, node->adopt_foreign(owner_of(context), fd));
 }
 
 void skynet_socket_close(skynet_context* /*context*/, int id) {
@@ -109,7 +125,8 @@ void skynet_socket_nodelay(skynet_context* /*context*/, int id) {
 int skynet_socket_udp(skynet_context* context, const char* address, int port) {
   Node* node = current_node();
   if (node == nullptr || !is_port(port)) return -1;
-  return id_of(node->open_udp(owner_of(context), text_of(address), static_cast<uint16_t>(port)));
+  return id_of(context, "udp", text_of(address), port,
+               node->open_udp(owner_of(context), text_of(address), static_cast<uint16_t>(port)));
 }
 
 int skynet_socket_udp_connect(skynet_context* /*context*/, int id, const char* address, int port) {
@@ -124,7 +141,8 @@ int skynet_socket_udp_connect(skynet_context* /*context*/, int id, const char* a
 int skynet_socket_udp_dial(skynet_context* context, const char* address, int port) {
   Node* node = current_node();
   if (node == nullptr || !is_port(port)) return -1;
-  return id_of(node->dial_udp(owner_of(context), text_of(address), static_cast<uint16_t>(port)));
+  return id_of(context, "udp_dial", text_of(address), port,
+               node->dial_udp(owner_of(context), text_of(address), static_cast<uint16_t>(port)));
 }
 
 int skynet_socket_udp_listen(skynet_context* context, const char* address, int port) {
@@ -156,9 +174,12 @@ socket_info* skynet_socket_info(void) {
   return skyloom::capi::make_socket_info(node->network().info(), epoch_ms);
 }
 
-void skyloom_socket_userobject(const socket_object_interface* interface) { objects = *interface; }
+void skyloom_socket_userobject(const socket_object_interface* interface) {
+  objects = *interface;
+}
 
-int skyloom_socket_framing(skynet_context* /*context*/, int id, int framing, size_t frame_bytes_max) {
+int skyloom_socket_framing(skynet_context* /*context*/, int id, int framing,
+                           size_t frame_bytes_max) {
   using skyloom::codec::Framing;
   if (framing < 0 || framing > static_cast<int>(Framing::kLine)) return -1;
   on_socket(id, [&](Node& node, SocketId socket) {

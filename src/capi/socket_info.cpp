@@ -11,7 +11,7 @@ using net::SocketKind;
 using net::SocketState;
 
 // UNKNOWN: not listed (contract 1.6).
-int type_of(const net::SocketInfo& socket) noexcept {
+int type_of(const net::SocketSnapshot& socket) noexcept {
   switch (socket.state) {
     case SocketState::kListening: return SOCKET_INFO_LISTEN;
     case SocketState::kOpen:
@@ -36,9 +36,10 @@ uint64_t centiseconds(int64_t time_ms, int64_t epoch_ms) noexcept {
 
 }  // namespace
 
-socket_info* make_socket_info(const std::vector<net::SocketInfo>& sockets, int64_t epoch_ms) noexcept {
+socket_info* make_socket_info(const std::vector<net::SocketSnapshot>& sockets,
+                              int64_t epoch_ms) noexcept {
   socket_info* list = nullptr;
-  for (const net::SocketInfo& socket : sockets) {
+  for (const net::SocketSnapshot& socket : sockets) {
     const int type = type_of(socket);
     if (type == SOCKET_INFO_UNKNOWN) continue;
     auto* entry = static_cast<socket_info*>(std::calloc(1, sizeof(socket_info)));

@@ -9,8 +9,9 @@
 
 namespace skyloom::capi {
 
-// `epoch_ms`: the engine's time at which the caller's centiseconds were 0. Null when there is nothing to
-// list, or no memory.
-socket_info* make_socket_info(const std::vector<net::SocketInfo>& sockets, int64_t epoch_ms) noexcept;
+// `epoch_ms`: the engine's time at which the caller's centiseconds were 0. Null when there is
+// nothing to list, or no memory.
+socket_info* make_socket_info(const std::vector<net::SocketSnapshot>& sockets,
+                              int64_t epoch_ms) noexcept;
 
 }  // namespace skyloom::capi

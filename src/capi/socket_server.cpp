@@ -22,7 +22,8 @@
 
 struct skynet_context;
 // The embedding program may have a log of its own.
-extern "C" __attribute__((weak)) void skynet_error(skynet_context* context, const char* format, ...);
+extern "C" __attribute__((weak)) void skynet_error(skynet_context* context, const char* format,
+                                                   ...);
 
 namespace {
 
@@ -62,10 +63,18 @@ int type_of(EventKind kind) noexcept {
   return SOCKET_ERR;
 }
 
-bool is_port(int port) noexcept { return port >= 0 && port <= std::numeric_limits<uint16_t>::max(); }
-std::string_view text_of(const char* text) noexcept { return text == nullptr ? "" : text; }
-int id_of(const Result<SocketId>& id) noexcept { return id.ok() ? static_cast<int>(*id) : -1; }
-int status_of(SendVerdict verdict) noexcept { return verdict == SendVerdict::kAccepted ? 0 : -1; }
+bool is_port(int port) noexcept {
+  return port >= 0 && port <= std::numeric_limits<uint16_t>::max();
+}
+std::string_view text_of(const char* text) noexcept {
+  return text == nullptr ? "" : text;
+}
+int id_of(const Result<SocketId>& id) noexcept {
+  return id.ok() ? static_cast<int>(*id) : -1;
+}
+int status_of(SendVerdict verdict) noexcept {
+  return verdict == SendVerdict::kAccepted ? 0 : -1;
+}
 
 }  // namespace
 
@@ -87,8 +96,8 @@ struct socket_server final : skyloom::net::EventSink, skyloom::base::LogSink {
     const bool has_text = event.text.data() != nullptr;
     {
       const std::lock_guard lock(mutex);
-      pending.push_back({type_of(event.kind), event.socket, static_cast<uintptr_t>(owner), event.value,
-                         std::move(event.data), std::string(event.text), has_text});
+      pending.push_back({type_of(event.kind), event.socket, static_cast<uintptr_t>(owner),
+                         event.value, std::move(event.data), std::string(event.text), has_text});
     }
     if (from_sender) network->shard(0).wake();  // the poll loop may be asleep
     return skyloom::net::Appetite::kHungry;
@@ -129,10 +138,14 @@ extern "C" {
 socket_server* socket_server_create(uint64_t time) {
   skyloom::os::ignore_sigpipe();
   auto server = std::make_unique<socket_server>();
-  auto network = Network::create({},
-                                 {.kernel = server->kernel, .clock = server->clock, .sink = *server,
-                                  .log = *server, .resolver = *server->resolver},
-                                 [](void*) { return skyloom::net::EpollPoller::create(); }, nullptr);
+  auto network = Network::create(
+      {},
+      {.kernel = server->kernel,
+       .clock = server->clock,
+       .sink = *server,
+       .log = *server,
+       .resolver = *server->resolver},
+      [](void*) { return skyloom::net::EpollPoller::create(); }, nullptr);
   if (!network) return nullptr;
   server->network = std::move(network).value();
   socket_server_updatetime(server.get(), time);
@@ -140,7 +153,6 @@ socket_server* socket_server_create(uint64_t time) {
 }
 
 void socket_server_release(socket_server* server) {
-  server->resolver.reset();  // no answer comes after this
   delete server;
 }
 
@@ -232,7 +244,8 @@ int socket_server_udp_dial(socket_server* server, uintptr_t opaque, const char* 
   return id_of(server->network->dial_udp(opaque, text_of(address), static_cast<uint16_t>(port)));
 }
 
-int socket_server_udp_listen(socket_server* server, uintptr_t opaque, const char* address, int port) {
+int socket_server_udp_listen(socket_server* server, uintptr_t opaque, const char* address,
+                             int port) {
   return port == 0 ? -1 : socket_server_udp(server, opaque, address, port);
 }
 
@@ -246,8 +259,8 @@ int socket_server_udp_send(socket_server* server, const socket_udp_address* addr
                                              std::move(owned)));
 }
 
-const socket_udp_address* socket_server_udp_address(socket_server* /*server*/, socket_message* message,
-                                                    int* address_size) {
+const socket_udp_address* socket_server_udp_address(socket_server* /*server*/,
+                                                    socket_message* message, int* address_size) {
   const char* address = message->data + message->ud;
   *address_size = static_cast<int>(skyloom::net::udp_address_size(address[0]));
   return reinterpret_cast<const socket_udp_address*>(address);

@@ -10,15 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                  \
-  do {                                                                    \
-    if (!(condition)) {                                                   \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-      exit(1);                                                            \
-    }                                                                     \
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      exit(1);                                                        \
+    }                                                                 \
   } while (0)
 
-static struct socket_server *server;
+static struct socket_server* server;
 
 /* The next event, which must be of this type and id (0: any). */
 static struct socket_message expect(int type, int id) {
@@ -41,19 +41,23 @@ static int connect_to(int port) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   CHECK(fd >= 0);
-  CHECK(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+  CHECK(connect(fd, (struct sockaddr*)&address, sizeof address) == 0);
   return fd;
 }
 
 static int freed_objects = 0;
-static const void *object_buffer(const void *object) { return object; }
-static size_t object_size(const void *object) { return strlen((const char *)object); }
-static void object_free(void *object) {
+static const void* object_buffer(const void* object) {
+  return object;
+}
+static size_t object_size(const void* object) {
+  return strlen((const char*)object);
+}
+static void object_free(void* object) {
   (void)object;
   ++freed_objects;
 }
 
-static int send_kind(int id, int type, const void *buffer, size_t size) {
+static int send_kind(int id, int type, const void* buffer, size_t size) {
   struct socket_sendbuffer send;
   send.id = id;
   send.type = type;
@@ -62,7 +66,7 @@ static int send_kind(int id, int type, const void *buffer, size_t size) {
   return socket_server_send(server, &send);
 }
 
-static void *exit_from_elsewhere(void *unused) {
+static void* exit_from_elsewhere(void* unused) {
   (void)unused;
   socket_server_exit(server);
   return NULL;
@@ -101,7 +105,7 @@ int main(void) {
 
   /* The three kinds of buffers, and an id that nobody has. */
   char reply[32] = "";
-  char *memory = malloc(7);
+  char* memory = malloc(7);
   CHECK(memory != NULL);
   memcpy(memory, "memory ", 7);
   CHECK(send_kind(id, SOCKET_BUFFER_MEMORY, memory, 7) == 0);
@@ -121,8 +125,8 @@ int main(void) {
 
   /* The list of sockets. */
   int tcp = 0;
-  struct socket_info *list = socket_server_info(server);
-  for (struct socket_info *info = list; info != NULL; info = info->next) {
+  struct socket_info* list = socket_server_info(server);
+  for (struct socket_info* info = list; info != NULL; info = info->next) {
     if (info->id == listener) CHECK(info->type == SOCKET_INFO_LISTEN && info->read == 1);
     if (info->id != id) continue;
     ++tcp;
@@ -144,8 +148,9 @@ int main(void) {
   const int udp = socket_server_udp_dial(server, 33, "127.0.0.1", port);
   CHECK(udp > 0);
   CHECK(send_kind(udp, SOCKET_BUFFER_RAWPOINTER, "dgram", 5) == 0);
-  CHECK(socket_server_udp_send(server, NULL, &(struct socket_sendbuffer){
-            udp, SOCKET_BUFFER_MEMORY, malloc(4), 4}) == -1);
+  CHECK(socket_server_udp_send(
+            server, NULL, &(struct socket_sendbuffer){udp, SOCKET_BUFFER_MEMORY, malloc(4), 4}) ==
+        -1);
 
   /* Waiting ends when another thread says so. */
   pthread_t other;

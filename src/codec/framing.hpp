@@ -25,7 +25,8 @@ inline constexpr size_t kFrameHeaderBytesMax = 4;
 size_t header_size(Framing framing) noexcept;
 
 // The payload size that a complete header announces. `header` has header_size(framing) bytes.
-// An error (kFrameTooLarge) when it exceeds `payload_bytes_max`: the stream can never be valid again.
+// An error (kFrameTooLarge) when it exceeds `payload_bytes_max`: the stream can never be valid
+// again.
 base::Result<size_t> payload_size(Framing framing, std::span<const char> header,
                                   size_t payload_bytes_max) noexcept;
 
@@ -38,8 +39,8 @@ struct Frame {
 };
 
 // The frame at the start of `input`; nullopt means "need more bytes". A line longer than
-// `payload_bytes_max` is an error even before its end has come. `scanned` (lines only) says how many
-// bytes of `input` are known to contain no line end, so that a search never starts over.
+// `payload_bytes_max` is an error even before its end has come. `scanned` (lines only) says how
+// many bytes of `input` are known to contain no line end, so that a search never starts over.
 base::Result<std::optional<Frame>> next_frame(Framing framing, std::span<const char> input,
                                               size_t payload_bytes_max,
                                               size_t scanned = 0) noexcept;

@@ -19,11 +19,11 @@ struct Command : base::MpscNode {
     kClose,
     kShutdown,
     kNoDelay,
-    kFraming,      // `framing`, `frame_bytes_max`
-    kRoute,        // `route`
-    kDefaultPeer,  // UDP: `resolved` has one address
-    kOwnerGone,    // `owner`: all its sockets
-    kOwnerDrained, // `owner` has appetite again
+    kFraming,       // `framing`, `frame_bytes_max`
+    kRoute,         // `route`
+    kDefaultPeer,   // UDP: `resolved` has one address
+    kOwnerGone,     // `owner`: all its sockets
+    kOwnerDrained,  // `owner` has appetite again
     kStopListening,
     kStopReading,
     kCloseAll,

@@ -36,9 +36,9 @@ struct Route {
 struct Event {
   EventKind kind = EventKind::kData;
   SocketId socket = 0;
-  int32_t value = 0;      // kAccept: id; kOpen: port of a listener; kWarning: KiB; kUdp: payload bytes
-  base::Block data;       // kData, kFrame, kUdp; a malloc block that the sink now owns
-  size_t size = 0;        // bytes in `data` (kUdp: payload and address)
+  int32_t value = 0;  // kAccept: id; kOpen: port of a listener; kWarning: KiB; kUdp: payload bytes
+  base::Block data;   // kData, kFrame, kUdp; a malloc block that the sink now owns
+  size_t size = 0;    // bytes in `data` (kUdp: payload and address)
   std::string_view text;  // kOpen, kAccept, kError; valid during the call, NUL-terminated
   Route route;            // kFrame
 };

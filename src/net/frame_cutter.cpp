@@ -1,8 +1,7 @@
 #include "net/frame_cutter.hpp"
 
-#include <errno.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace skyloom::net {
@@ -68,14 +67,15 @@ Result<CutFrame> FrameCutter::next_line(std::span<const char>& input) noexcept {
   }
   const void* found = std::memchr(input.data(), '\n', input.size());
   const size_t take_bytes =
-      found == nullptr
-          ? input.size()
-          : static_cast<size_t>(static_cast<const char*>(found) - input.data()) + 1;
-  if (have_ + take_bytes > payload_bytes_max_ + 2) return Error::of(Errc::kFrameTooLarge);  // 2: "\r\n"
+      found == nullptr ? input.size()
+                       : static_cast<size_t>(static_cast<const char*>(found) - input.data()) + 1;
+  if (have_ + take_bytes > payload_bytes_max_ + 2)
+    return Error::of(Errc::kFrameTooLarge);  // 2: "\r\n"
   if (!append(input.first(take_bytes), payload_bytes_max_ + 2)) return kNoMemory;
   input = input.subspan(take_bytes);
   if (found == nullptr) return CutFrame{};
-  const auto frame = codec::next_frame(framing_, {partial_.get(), have_}, payload_bytes_max_, have_ - 1);
+  const auto frame =
+      codec::next_frame(framing_, {partial_.get(), have_}, payload_bytes_max_, have_ - 1);
   if (!frame) return frame.error();
   return take((*frame)->payload.size());
 }

@@ -1,6 +1,6 @@
-// Cuts the frames of one socket out of what arrives. A frame that is whole in the input is copied once,
-// into its own block; a frame that comes in pieces grows with the bytes received, never with the length
-// announced (contract D-34, D-50). Home: the shard's turn.
+// Cuts the frames of one socket out of what arrives. A frame that is whole in the input is copied
+// once, into its own block; a frame that comes in pieces grows with the bytes received, never with
+// the length announced (contract D-34, D-50). Home: the shard's turn.
 #pragma once
 
 #include <cstdint>

@@ -79,7 +79,11 @@ TEST_P(FrameCutterTest, AFrameAtTheLimitPassesAndOneAboveDoesNot) {
 TEST(FrameCutter, AnAnnouncedLengthCostsNoMemory) {
   FrameCutter cutter(Framing::kLength32, size_t{1} << 31);
   std::vector<std::string> frames;
-  ASSERT_TRUE(cut(cutter, std::string("\x7f\xff\xff\xff" "abc", 7), frames));
+  ASSERT_TRUE(cut(cutter,
+                  std::string("\x7f\xff\xff\xff"
+                              "abc",
+                              7),
+                  frames));
   EXPECT_EQ(cutter.pending_bytes(), 3u);  // would not fit into memory if it were believed
 }
 

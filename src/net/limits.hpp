@@ -25,18 +25,18 @@ struct Limits {
   int64_t orphan_grace_ms = 100;
   int64_t accept_backoff_ms_min = 10;
   int64_t accept_backoff_ms_max = 1000;
-  uint64_t write_buffer_max = 256u << 20;         // per socket
+  uint64_t write_buffer_max = 256u << 20;           // per socket
   uint64_t write_buffer_total = uint64_t{2} << 30;  // per network
   WriteBufferPolicy write_buffer_policy = WriteBufferPolicy::kClose;
   uint64_t warn_bytes = 1u << 20;  // first warning; doubles
   size_t read_bytes_max = 64u << 10;
 };
 
-inline constexpr size_t kEventsPerTurnMax = 64;     // a flood of ready sockets cannot starve commands
-inline constexpr size_t kCommandsPerTurnMax = 4096; // nor commands the sockets
-inline constexpr size_t kAcceptsPerTurnMax = 64;    // nor one listener everything else
-inline constexpr size_t kDatagramsPerTurnMax = 64;  // nor one UDP socket
-inline constexpr size_t kFlushBytesMax = 1u << 20;  // one flush of one socket
+inline constexpr size_t kEventsPerTurnMax = 64;  // a flood of ready sockets cannot starve commands
+inline constexpr size_t kCommandsPerTurnMax = 4096;  // nor commands the sockets
+inline constexpr size_t kAcceptsPerTurnMax = 64;     // nor one listener everything else
+inline constexpr size_t kDatagramsPerTurnMax = 64;   // nor one UDP socket
+inline constexpr size_t kFlushBytesMax = 1u << 20;   // one flush of one socket
 inline constexpr size_t kUdpPayloadBytesMax = 65535;
 inline constexpr size_t kHostBytesMax = 255;
 static_assert(kCommandsPerTurnMax >= kEventsPerTurnMax, "each event may produce one command");

@@ -34,11 +34,13 @@ Result<std::unique_ptr<Network>> Network::create(const NetworkOptions& options,
     network->context_.shards.push_back(
         std::make_unique<Shard>(network->context_, std::move(poller).value(), index, bits));
   }
-  if (const Result<int> reserve = parts.kernel.open_reserve()) network->context_.reserve_fd = *reserve;
+  if (const Result<int> reserve = parts.kernel.open_reserve())
+    network->context_.reserve_fd = *reserve;
   return network;
 }
 
 Network::~Network() {
+  resolver_.close();  // an answer would be a command to a shard that is gone
   context_.shards.clear();
   const int reserve = context_.reserve_fd.load();
   if (reserve >= 0) context_.kernel.close(reserve);
@@ -62,7 +64,8 @@ void Network::post_to_all(Command::Kind kind, OwnerTag owner) {
   }
 }
 
-// --- creation -----------------------------------------------------------------------------------------
+// --- creation
+// -----------------------------------------------------------------------------------------
 
 // Reserves a slot, lets `prepare(socket)` fill it, and posts the command that goes on from there.
 // `host` is looked up first when the opening has no address yet.
@@ -96,8 +99,8 @@ void Network::resolve(SocketId id, std::string_view host) {
 Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t port,
                                  int backlog) {
   Opening opening{.purpose = Opening::Purpose::kListen, .port = port, .backlog = backlog};
-  const auto address = host.empty() ? os::SocketAddress::any_v4(port)
-                                    : os::SocketAddress::parse(host, port);
+  const auto address =
+      host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
   if (!address) return open(std::move(opening), owner, host, [](Socket&) {});
   const Result<int> fd = open_listener(context_.kernel, *address, backlog);
   if (!fd) return fd.error();
@@ -128,16 +131,15 @@ Result<SocketId> Network::adopt_foreign(OwnerTag owner, int fd) {
 
 Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16_t port) {
   Opening opening{.purpose = Opening::Purpose::kUdpBind, .port = port};
-  const auto address = host.empty() ? os::SocketAddress::any_v4(port)
-                                    : os::SocketAddress::parse(host, port);
+  const auto address =
+      host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
   if (!address) {
     return open(std::move(opening), owner, host,
                 [](Socket& socket) { socket.kind = SocketKind::kUdp; });
   }
   const bool unbound = host.empty() && port == 0;
-  const Result<int> fd =
-      unbound ? context_.kernel.open_socket(AF_INET, os::SocketType::kDatagram)
-              : open_bound(context_.kernel, *address, os::SocketType::kDatagram);
+  const Result<int> fd = unbound ? context_.kernel.open_socket(AF_INET, os::SocketType::kDatagram)
+                                 : open_bound(context_.kernel, *address, os::SocketType::kDatagram);
   if (!fd) return fd.error();
   opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
@@ -158,8 +160,7 @@ Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16
     return open(std::move(opening), owner, host,
                 [](Socket& socket) { socket.kind = SocketKind::kUdp; });
   }
-  const Result<int> fd =
-      context_.kernel.open_socket(address->family(), os::SocketType::kDatagram);
+  const Result<int> fd = context_.kernel.open_socket(address->family(), os::SocketType::kDatagram);
   if (!fd) return fd.error();
   opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
@@ -173,7 +174,8 @@ Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16
   return id;
 }
 
-// --- control ------------------------------------------------------------------------------------------
+// --- control
+// ------------------------------------------------------------------------------------------
 
 void Network::start(SocketId id, OwnerTag owner) {
   auto command = std::make_unique<Command>(Command::Kind::kStart, id);
@@ -183,8 +185,12 @@ void Network::start(SocketId id, OwnerTag owner) {
   }
 }
 
-void Network::pause(SocketId id) { post(Command::Kind::kPause, id); }
-void Network::set_no_delay(SocketId id) { post(Command::Kind::kNoDelay, id); }
+void Network::pause(SocketId id) {
+  post(Command::Kind::kPause, id);
+}
+void Network::set_no_delay(SocketId id) {
+  post(Command::Kind::kNoDelay, id);
+}
 
 void Network::close(SocketId id) {
   Shard& shard = home_of(id);
@@ -193,7 +199,7 @@ void Network::close(SocketId id) {
   {
     MutexLock lock(socket->mutex);
     if (socket->id.load(std::memory_order_relaxed) != id) return;  // under the mutex
-    if (std::exchange(socket->close_requested, true)) return;      // so that the queue stays bounded
+    if (std::exchange(socket->close_requested, true)) return;  // so that the queue stays bounded
   }
   post(Command::Kind::kClose, id);
 }
@@ -247,7 +253,8 @@ bool Network::set_udp_peer(SocketId id, std::string_view host, uint16_t port) {
   return true;
 }
 
-// --- output -------------------------------------------------------------------------------------------
+// --- output
+// -------------------------------------------------------------------------------------------
 
 SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Outbox* outbox) {
   Shard& shard = home_of(id);
@@ -300,9 +307,7 @@ bool Network::has_room_locked(Socket& socket, size_t size) {
       shard.fail_output_locked(socket, Error::of(Errc::kWriteBufferLimit));
       return false;
     }
-    case WriteBufferPolicy::kDropLow:
-      socket.output.drop_low();
-      return !is_over();
+    case WriteBufferPolicy::kDropLow: socket.output.drop_low(); return !is_over();
     case WriteBufferPolicy::kRefuse: return false;
   }
   return false;
@@ -313,7 +318,8 @@ SendVerdict Network::send_stream_locked(Shard& shard, Socket& socket, SendBuffer
   if (socket.output_dead) return SendVerdict::kAccepted;  // dropped; its ERROR is on the way
   if (!has_room_locked(socket, buffer.size())) return SendVerdict::kRefused;
   if (!socket.output.push(std::move(buffer), priority)) return SendVerdict::kRefused;
-  const bool is_open = socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed;
+  const bool is_open =
+      socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed;
   if (is_open && !socket.write_blocked) {
     const SocketId id = socket.id.load(std::memory_order_relaxed);  // under the mutex
     const bool defer = outbox != nullptr && socket.output.queued_bytes() < Outbox::kBytesMax &&
@@ -378,21 +384,32 @@ SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuff
   return SendVerdict::kAccepted;
 }
 
-// --- owners, stopping, information --------------------------------------------------------------------
+// --- owners, stopping, information
+// --------------------------------------------------------------------
 
-void Network::owner_gone(OwnerTag owner) { post_to_all(Command::Kind::kOwnerGone, owner); }
-void Network::owner_drained(OwnerTag owner) { post_to_all(Command::Kind::kOwnerDrained, owner); }
-void Network::stop_listening() { post_to_all(Command::Kind::kStopListening, 0); }
-void Network::stop_reading() { post_to_all(Command::Kind::kStopReading, 0); }
-void Network::close_all() { post_to_all(Command::Kind::kCloseAll, 0); }
+void Network::owner_gone(OwnerTag owner) {
+  post_to_all(Command::Kind::kOwnerGone, owner);
+}
+void Network::owner_drained(OwnerTag owner) {
+  post_to_all(Command::Kind::kOwnerDrained, owner);
+}
+void Network::stop_listening() {
+  post_to_all(Command::Kind::kStopListening, 0);
+}
+void Network::stop_reading() {
+  post_to_all(Command::Kind::kStopReading, 0);
+}
+void Network::close_all() {
+  post_to_all(Command::Kind::kCloseAll, 0);
+}
 
 bool Network::wait_until_empty(base::Nanos timeout) {
   std::unique_lock lock(context_.empty_mutex);
   return context_.empty_changed.wait_for(lock, timeout, [&] { return sockets() == 0; });
 }
 
-std::vector<SocketInfo> Network::info() {
-  std::vector<SocketInfo> list;
+std::vector<SocketSnapshot> Network::info() {
+  std::vector<SocketSnapshot> list;
   for (const std::unique_ptr<Shard>& shard : context_.shards) {
     shard->for_each([&](const Socket& socket) {
       // Statistics; each socket's are read under its mutex.

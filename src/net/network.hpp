@@ -1,6 +1,6 @@
 // The network engine: one or more shards behind one set of functions that any thread may call and
-// none of which blocks. What happens later is told to the sink as events. Knows bytes and owners' tags,
-// not services (design, idea 1). Semantics: contract 1.4, 1.5 and 2.
+// none of which blocks. What happens later is told to the sink as events. Knows bytes and owners'
+// tags, not services (design, idea 1). Semantics: contract 1.4, 1.5 and 2.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@
 namespace skyloom::net {
 
 // What socket_info and netstat show of one socket; the values of one socket are of one moment.
-struct SocketInfo {
+struct SocketSnapshot {
   SocketId id = 0;
   SocketState state = SocketState::kFree;
   SocketKind kind = SocketKind::kTcp;
@@ -61,8 +61,9 @@ class Network {
   // The shards' turns have ended for good. Closes everything without events.
   ~Network();
 
-  // --- creation; the id is valid at once, answers come as events -----------------------------------
-  // `host` empty: 0.0.0.0. A numeric address fails at once, with the errno; a name later, by event.
+  // --- creation; the id is valid at once, answers come as events
+  // ----------------------------------- `host` empty: 0.0.0.0. A numeric address fails at once,
+  // with the errno; a name later, by event.
   base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog);
   // Reads by itself once it is open. Sends before that are queued (D-20).
   base::Result<SocketId> connect(OwnerTag owner, std::string_view host, uint16_t port);
@@ -73,7 +74,8 @@ class Network {
   // Of the family of `host`, with `host` as default destination.
   base::Result<SocketId> dial_udp(OwnerTag owner, std::string_view host, uint16_t port);
 
-  // --- control; in the order of the calls of one thread; unknown ids are ignored --------------------
+  // --- control; in the order of the calls of one thread; unknown ids are ignored
+  // --------------------
   void start(SocketId id, OwnerTag owner);  // unknown: ERROR to `owner`
   void pause(SocketId id);
   void close(SocketId id);
@@ -85,18 +87,21 @@ class Network {
   // False when the id is no UDP socket, or the numeric address is of another family.
   bool set_udp_peer(SocketId id, std::string_view host, uint16_t port);
 
-  // --- output; the buffer is released exactly once, whatever happens --------------------------------
-  // With an outbox, output leaves at the outbox's flush or when it has grown; without, at once.
+  // --- output; the buffer is released exactly once, whatever happens
+  // -------------------------------- With an outbox, output leaves at the outbox's flush or when it
+  // has grown; without, at once.
   SendVerdict send(SocketId id, SendBuffer buffer, Priority priority, Outbox* outbox);
   // `address` as in udp_address.hpp.
   SendVerdict send_udp(SocketId id, std::span<const char> address, SendBuffer buffer);
   void flush(Outbox& outbox);
 
-  // --- owners ----------------------------------------------------------------------------------------
+  // --- owners
+  // ----------------------------------------------------------------------------------------
   void owner_gone(OwnerTag owner);     // D-18
   void owner_drained(OwnerTag owner);  // after Appetite::kFull
 
-  // --- stopping --------------------------------------------------------------------------------------
+  // --- stopping
+  // --------------------------------------------------------------------------------------
   void stop_listening();  // closes every listener; its owner is told
   void stop_reading();    // nothing more comes in
   void close_all();       // as close() on every socket
@@ -104,7 +109,7 @@ class Network {
   bool wait_until_empty(base::Nanos timeout);
   uint64_t sockets() const { return context_.sockets.load(std::memory_order_relaxed); }
 
-  std::vector<SocketInfo> info();
+  std::vector<SocketSnapshot> info();
   const Counters& counters() const { return context_.counters; }
   uint32_t shard_count() const { return static_cast<uint32_t>(context_.shards.size()); }
   Shard& shard(uint32_t index) { return *context_.shards[index]; }

@@ -1,15 +1,16 @@
-// The contract of stream sockets (2.5, 2.6, 2.7), on every backend and in both modes of taking turns.
+// The contract of stream sockets (2.5, 2.6, 2.7), on every backend and in both modes of taking
+// turns.
 #include <gtest/gtest.h>
 
 #include <cerrno>
 
-#include "net/network_world.hpp"
+#include "net/network_test_world.hpp"
 
 namespace skyloom::net {
 namespace {
 
-using testing::Peer;
 using std::chrono::seconds;
+using testing::Peer;
 
 constexpr OwnerTag kOwner = 7;
 constexpr OwnerTag kOther = 8;
@@ -418,9 +419,8 @@ TEST_P(NetworkTest, FramesAreCutAndRoutedWhereverTheBytesAreSplit) {
 }
 
 TEST_P(NetworkTest, AFrameAboveTheLimitEndsTheSocketWithAReason) {
-  Pair pair = connected_pair(kOwner, {}, [&](SocketId id) {
-    network_->set_framing(id, codec::Framing::kLength32, 1000);
-  });
+  Pair pair = connected_pair(
+      kOwner, {}, [&](SocketId id) { network_->set_framing(id, codec::Framing::kLength32, 1000); });
   ASSERT_TRUE(pair.client.send_all(std::string("\x7f\xff\xff\xff", 4)).ok());
   EXPECT_EQ(log_.wait_for(EventKind::kError, pair.server).text, "frame too large");
   log_.wait_for(EventKind::kClose, pair.server);
@@ -533,7 +533,7 @@ TEST_P(NetworkTest, InformationIsThatOfTheSocket) {
   log_.wait_for_data(pair.server, 5);
   EXPECT_EQ(send(pair.server, "123"), SendVerdict::kAccepted);
   bool seen = false;
-  for (const SocketInfo& info : network_->info()) {
+  for (const SocketSnapshot& info : network_->info()) {
     if (info.id != pair.server) continue;
     seen = true;
     EXPECT_EQ(info.owner, kOwner);

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "net/network_world.hpp"
+#include "net/network_test_world.hpp"
 #include "net/udp_address.hpp"
 
 namespace skyloom::net {
@@ -15,14 +15,17 @@ constexpr OwnerTag kOwner = 7;
 
 class NetworkUdpTest : public NetworkTest {
  protected:
-  SendBuffer copy(const std::string& bytes) { return SendBuffer::copy_of(bytes.data(), bytes.size()); }
+  SendBuffer copy(const std::string& bytes) {
+    return SendBuffer::copy_of(bytes.data(), bytes.size());
+  }
   std::string address_bytes(const os::SocketAddress& address) {
     std::array<char, kUdpAddressBytesMax> bytes;
     return std::string(bytes.data(), put_udp_address(address, bytes));
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Settings, NetworkUdpTest, ::testing::ValuesIn(all_settings()), setting_name);
+INSTANTIATE_TEST_SUITE_P(Settings, NetworkUdpTest, ::testing::ValuesIn(all_settings()),
+                         setting_name);
 
 TEST_P(NetworkUdpTest, ADatagramTellsItsSenderAndCanBeAnswered) {
   for (const char* host : {"127.0.0.1", "::1"}) {
@@ -100,7 +103,8 @@ TEST_P(NetworkUdpTest, WrongAddressesAreRefused) {
       EXPECT_EQ(network_->send_udp(*id, bytes, copy("x")), SendVerdict::kRefused);
     }
   }
-  EXPECT_EQ(network_->send_udp(424242, address_bytes(loopback(9)), copy("x")), SendVerdict::kRefused);
+  EXPECT_EQ(network_->send_udp(424242, address_bytes(loopback(9)), copy("x")),
+            SendVerdict::kRefused);
 }
 
 TEST_P(NetworkUdpTest, ADatagramThatCannotBeSentIsCountedAndHarmsNothing) {

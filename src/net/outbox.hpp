@@ -1,6 +1,6 @@
 // The sockets to which a worker has sent since its last flush: one writev each when its batch ends
-// (design: a reply leaves from the worker that made it). Home: its worker; flush may also come from a
-// watcher when the worker is stuck in a handler, hence the mutex.
+// (design: a reply leaves from the worker that made it). Home: its worker; flush may also come from
+// a watcher when the worker is stuck in a handler, hence the mutex.
 #pragma once
 
 #include <array>

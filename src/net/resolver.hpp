@@ -19,10 +19,13 @@ class Resolver {
   // Calls `done` once, on any thread, possibly before it returns; with an error when there are too
   // many lookups under way (kDnsQueueFull). The caller keeps the deadline.
   virtual void resolve(std::string host, std::function<void(base::Result<Addresses>)> done) = 0;
+  // No answer comes after this, and none is under way when it returns. Called by the network at its
+  // end; any thread but the one of an answer.
+  virtual void close() noexcept = 0;
 };
 
-// getaddrinfo on a few threads of its own, started by the first lookup. A lookup that hangs holds one
-// of them; the others go on.
+// getaddrinfo on a few threads of its own, started by the first lookup. A lookup that hangs holds
+// one of them; the others go on.
 std::unique_ptr<Resolver> make_system_resolver(size_t lookups_max);
 
 }  // namespace skyloom::net

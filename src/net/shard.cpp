@@ -35,8 +35,9 @@ bool Shard::post(std::unique_ptr<Command> command) noexcept {
   if (command == nullptr) return false;
   const bool must_pass =
       command->kind == Command::Kind::kClose || command->kind == Command::Kind::kShutdown;
-  if (commands_queued_.fetch_add(1, std::memory_order_relaxed) >= kCommandsQueuedMax && !must_pass) {
-    commands_queued_.fetch_sub(1, std::memory_order_relaxed);  // only a count
+  if (commands_queued_.fetch_add(1, std::memory_order_relaxed) >= kCommandsQueuedMax &&
+      !must_pass) {
+    commands_queued_.fetch_sub(1, std::memory_order_relaxed);                    // only a count
     context_.counters.commands_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return false;
   }
@@ -146,7 +147,8 @@ void Shard::run(Command& command) noexcept {
     case Kind::kShutdown: return shut_down(*socket);
     case Kind::kNoDelay:
       if (socket->kind == SocketKind::kTcp && socket->fd >= 0) {
-        (void)context_.kernel.set_option(socket->fd, os::SocketOption::kNoDelay, 1);  // K30: ignored
+        (void)context_.kernel.set_option(socket->fd, os::SocketOption::kNoDelay,
+                                         1);  // K30: ignored
       }
       return;
     case Kind::kFraming:
@@ -197,7 +199,8 @@ void Shard::run_attention() noexcept {
 }
 
 void Shard::expire_deadlines() noexcept {
-  while (base::Timer* timer = deadlines_.advance(now_ms_)) on_deadline(*static_cast<Socket*>(timer));
+  while (base::Timer* timer = deadlines_.advance(now_ms_))
+    on_deadline(*static_cast<Socket*>(timer));
 }
 
 }  // namespace skyloom::net

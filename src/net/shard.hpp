@@ -1,7 +1,8 @@
-// One socket server: a poller, a table of sockets, a command queue and the deadlines of its sockets.
+// One socket server: a poller, a table of sockets, a command queue and the deadlines of its
+// sockets.
 //
-// A shard is never shared: whoever holds the turn may touch it, and all events of its sockets are told
-// from inside the turn (warnings of senders excepted). One turn:
+// A shard is never shared: whoever holds the turn may touch it, and all events of its sockets are
+// told from inside the turn (warnings of senders excepted). One turn:
 //
 //   1. commands and sockets that asked for attention
 //   2. wait in the poller: until events, wake(), the next deadline, or the caller's timeout
@@ -38,7 +39,8 @@ class Shard;
 // Counters of a network; read by anyone, exact only when it is quiet.
 struct Counters {
   std::atomic<uint64_t> accepted{0};
-  std::atomic<uint64_t> refused{0};  // connections closed at once for a limit or for lack of descriptors
+  std::atomic<uint64_t> refused{
+      0};  // connections closed at once for a limit or for lack of descriptors
   std::atomic<uint64_t> datagrams_dropped{0};
   std::atomic<uint64_t> commands_dropped{0};
 };
@@ -78,12 +80,13 @@ class Shard {
 
   // Any thread: ends a wait that is under way, or else the next one.
   void wake() noexcept { poller_->wake(); }
-  // Any thread. False, and the command is gone, when too many wait; kClose and kShutdown always pass.
+  // Any thread. False, and the command is gone, when too many wait; kClose and kShutdown always
+  // pass.
   bool post(std::unique_ptr<Command> command) noexcept;
   // Any thread: the slot that has, or recently had, this id. Compare the id under its mutex.
   Socket* find_candidate(SocketId id) noexcept { return table_.find(id >> shard_bits_); }
-  // Any thread: a fresh socket in state kReserved, or null at a limit (kSocketLimit). `prepare` runs
-  // under the socket's mutex before anyone can find it.
+  // Any thread: a fresh socket in state kReserved, or null at a limit (kSocketLimit). `prepare`
+  // runs under the socket's mutex before anyone can find it.
   template <class Prepare>
   Socket* reserve(Prepare prepare);
   // Any thread, socket.mutex held: the turn shall look at it.
@@ -223,7 +226,8 @@ template <class Prepare>
 Socket* Shard::reserve(Prepare prepare) {
   const uint64_t limit = context_.limits.sockets_max;
   if (context_.sockets.fetch_add(1, std::memory_order_relaxed) >= limit && limit != 0) {
-    context_.sockets.fetch_sub(1, std::memory_order_relaxed);  // a count; nothing hangs on its order
+    context_.sockets.fetch_sub(1,
+                               std::memory_order_relaxed);  // a count; nothing hangs on its order
     return nullptr;
   }
   Socket* socket = take_slot();

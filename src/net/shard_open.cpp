@@ -1,7 +1,7 @@
-// How sockets come to be: listeners and what they accept, connects, foreign descriptors, UDP by name.
-#include <errno.h>
-
+// How sockets come to be: listeners and what they accept, connects, foreign descriptors, UDP by
+// name.
 #include <algorithm>
+#include <cerrno>
 
 #include "net/open_socket.hpp"
 #include "net/shard.hpp"
@@ -27,7 +27,8 @@ Result<int> open_bound(os::Kernel& kernel, const os::SocketAddress& address,
   const Result<int> fd = kernel.open_socket(address.family(), type);
   if (!fd) return fd;
   if (type == os::SocketType::kStream) {
-    // Accepted sockets inherit keep-alive from their listener: one call instead of one per connection.
+    // Accepted sockets inherit keep-alive from their listener: one call instead of one per
+    // connection.
     (void)kernel.set_option(*fd, os::SocketOption::kReuseAddress, 1);
     (void)kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
   }
@@ -84,8 +85,7 @@ void Shard::open_listener(Socket& socket) noexcept {
   if (socket.fd < 0) {  // by name: nothing could be tried before
     Error error = Error::of(Errc::kNoAddress);
     for (const os::SocketAddress& address : socket.opening->addresses) {
-      const Result<int> fd =
-          net::open_listener(context_.kernel, address, socket.opening->backlog);
+      const Result<int> fd = net::open_listener(context_.kernel, address, socket.opening->backlog);
       if (!fd) {
         error = fd.error();
         continue;
@@ -219,7 +219,7 @@ bool Shard::accept_one(Socket& listener) noexcept {
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return true;
   }
-  id = socket->id.load(std::memory_order_relaxed);  // nobody else has it yet
+  id = socket->id.load(std::memory_order_relaxed);                     // nobody else has it yet
   context_.counters.accepted.fetch_add(1, std::memory_order_relaxed);  // a statistic
   if (&home == this) {
     set_owner(*socket, owner);
@@ -264,8 +264,9 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
 
 void Shard::rest_listener(Socket& listener) noexcept {
   const Limits& limits = context_.limits;
-  listener.pause_ms = std::clamp(listener.pause_ms * 2, limits.accept_backoff_ms_min,
-                                 std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
+  listener.pause_ms =
+      std::clamp(listener.pause_ms * 2, limits.accept_backoff_ms_min,
+                 std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
   listener.pause_until_ms = now_ms_ + listener.pause_ms;
   (void)update_interest(listener);
   arm_deadline(listener);

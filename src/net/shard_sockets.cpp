@@ -1,5 +1,5 @@
-// The life of a socket, whatever its kind: slots, states, owners, interest, deadlines, and the commands
-// that end it.
+// The life of a socket, whatever its kind: slots, states, owners, interest, deadlines, and the
+// commands that end it.
 #include <algorithm>
 
 #include "net/shard.hpp"
@@ -13,8 +13,9 @@ using base::Status;
 
 namespace {
 
-constexpr int64_t kAddressDelayMs = 2000;  // then the next address of the name gets its chance (D-12)
-constexpr int64_t kLingerLookMs = 200;     // how often a lingering socket is looked at
+constexpr int64_t kAddressDelayMs =
+    2000;                               // then the next address of the name gets its chance (D-12)
+constexpr int64_t kLingerLookMs = 200;  // how often a lingering socket is looked at
 
 using OwnerLink = base::ListLink<OwnerLinkTag>;
 using FullLink = base::ListLink<FullLinkTag>;
@@ -121,8 +122,7 @@ Status Shard::update_interest(Socket& socket) noexcept {
   const bool wanted = interest.read || interest.write;
   if (!socket.registered) {
     if (!wanted) return {};
-    Status added =
-        poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
+    Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
     if (added.ok()) {
       socket.registered = true;
       socket.armed = interest;
@@ -182,7 +182,7 @@ Appetite Shard::tell(OwnerTag owner, Event event) noexcept {
 }
 
 void Shard::emit(Socket& socket, Event event) noexcept {
-  if (socket.orphaned) return;  // nobody is there
+  if (socket.orphaned) return;                               // nobody is there
   event.socket = socket.id.load(std::memory_order_relaxed);  // our own turn
   (void)tell(socket.owner, std::move(event));
 }
@@ -193,7 +193,9 @@ void Shard::emit_error(Socket& socket, const Error& error) noexcept {
   emit(socket, {.kind = EventKind::kError, .text = text});
 }
 
-void Shard::emit_close(Socket& socket) noexcept { emit(socket, {.kind = EventKind::kClose}); }
+void Shard::emit_close(Socket& socket) noexcept {
+  emit(socket, {.kind = EventKind::kClose});
+}
 
 void Shard::tell_start_failed(SocketId id, OwnerTag owner, Errc reason) noexcept {
   const std::string text = Error::of(reason).message();
@@ -282,7 +284,8 @@ void Shard::close_gracefully(Socket& socket) noexcept {
 
 void Shard::shut_down(Socket& socket) noexcept {
   const bool told = socket.state == SocketState::kReadClosed ||
-                    socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
+                    socket.state == SocketState::kClosing ||
+                    socket.state == SocketState::kLingering;
   if (!told) emit_close(socket);
   free_socket(socket);
 }
@@ -367,7 +370,8 @@ std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
     case SocketState::kListenPaused:
     case SocketState::kAccepted: break;
   }
-  const bool open = socket.state != SocketState::kClosing && socket.state != SocketState::kLingering;
+  const bool open =
+      socket.state != SocketState::kClosing && socket.state != SocketState::kLingering;
   if (socket.orphaned && open) earlier(deadline, socket.waiting_since_ms + limits.orphan_grace_ms);
   return deadline;
 }
@@ -421,7 +425,8 @@ void Shard::on_deadline(Socket& socket) noexcept {
         MutexLock lock(socket.mutex);
         blocked = socket.write_blocked;
       }
-      return on_stream_failed(socket, Error::of(blocked ? Errc::kWriteTimeout : Errc::kIdleTimeout));
+      return on_stream_failed(socket,
+                              Error::of(blocked ? Errc::kWriteTimeout : Errc::kIdleTimeout));
     }
     case SocketState::kClosing: return free_socket(socket);
     case SocketState::kFree:

@@ -1,7 +1,6 @@
 // Streams: bytes in, bytes out, and every way to end.
-#include <errno.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "net/shard.hpp"
@@ -19,7 +18,8 @@ namespace {
 
 constexpr size_t kPartsPerWriteMax = 64;
 constexpr size_t kDirectReadBytesMin = 4096;
-constexpr size_t kLingerReadsMax = 16;  // per look: a peer that never stops sending cannot hold the turn
+constexpr size_t kLingerReadsMax =
+    16;  // per look: a peer that never stops sending cannot hold the turn
 
 }  // namespace
 
@@ -40,9 +40,9 @@ Result<size_t> Shard::recv_into(Socket& socket, std::span<char> buffer) noexcept
                                              : context_.kernel.recv(socket.fd, buffer);
 }
 
-// Small reads go through the shard's buffer and are copied into a block of their real size. Where the
-// last read brought much, the next goes straight into a block of its own: copying would cost more
-// than the allocator's work of cutting it (D-26).
+// Small reads go through the shard's buffer and are copied into a block of their real size. Where
+// the last read brought much, the next goes straight into a block of its own: copying would cost
+// more than the allocator's work of cutting it (D-26).
 void Shard::read_some(Socket& socket, bool over) noexcept {
   Block block;
   if (socket.cutter == nullptr && socket.read_hint >= kDirectReadBytesMin) {
@@ -71,7 +71,8 @@ void Shard::deliver(Socket& socket, Block block, size_t size) noexcept {
     block = base::make_block(size);
     if (!block) return on_stream_failed(socket, Error::from_errno(ENOMEM));
     std::memcpy(block.get(), read_buffer_.data(), size);
-    socket.read_hint = static_cast<uint32_t>(size == read_max ? size : std::min(size * 2, read_max));
+    socket.read_hint =
+        static_cast<uint32_t>(size == read_max ? size : std::min(size * 2, read_max));
   } else if (size < socket.read_hint) {
     if (void* cut = std::realloc(block.get(), size)) {
       (void)block.release();
@@ -81,12 +82,12 @@ void Shard::deliver(Socket& socket, Block block, size_t size) noexcept {
   } else {
     socket.read_hint = static_cast<uint32_t>(std::min<size_t>(size * 2, read_max));
   }
-  const Appetite appetite = tell(
-      socket.owner, {.kind = EventKind::kData,
-                     .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
-                     .value = static_cast<int32_t>(size),
-                     .data = std::move(block),
-                     .size = size});
+  const Appetite appetite =
+      tell(socket.owner, {.kind = EventKind::kData,
+                          .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
+                          .value = static_cast<int32_t>(size),
+                          .data = std::move(block),
+                          .size = size});
   if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
   if (appetite == Appetite::kBroken) on_stream_failed(socket, Error::from_errno(ENOMEM));
 }
@@ -98,13 +99,12 @@ void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept
     Result<CutFrame> frame = socket.cutter->next(bytes);
     if (!frame) return on_stream_failed(socket, frame.error());
     if (!frame->block) return;
-    const Appetite appetite = tell(
-        socket.owner, {.kind = EventKind::kFrame,
-                       .socket = id,
-                       .value = static_cast<int32_t>(frame->size),
-                       .data = std::move(frame->block),
-                       .size = frame->size,
-                       .route = socket.route});
+    const Appetite appetite = tell(socket.owner, {.kind = EventKind::kFrame,
+                                                  .socket = id,
+                                                  .value = static_cast<int32_t>(frame->size),
+                                                  .data = std::move(frame->block),
+                                                  .size = frame->size,
+                                                  .route = socket.route});
     if (appetite == Appetite::kFull) mark_full(socket, to);
     if (appetite == Appetite::kBroken) return on_stream_failed(socket, Error::from_errno(ENOMEM));
   }
@@ -146,7 +146,8 @@ void Shard::on_end_of_stream(Socket& socket) noexcept {
 
 void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
   const bool told = socket.state == SocketState::kReadClosed ||
-                    socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
+                    socket.state == SocketState::kClosing ||
+                    socket.state == SocketState::kLingering;
   if (!told) {
     tell_write_error(socket);
     emit_error(socket, error);
@@ -163,7 +164,8 @@ void Shard::on_failed_unread(Socket& socket) noexcept {
   on_stream_failed(socket, pending.error());
 }
 
-// --- output ---------------------------------------------------------------------------------------
+// --- output
+// ---------------------------------------------------------------------------------------
 
 void Shard::count_queued_locked(Socket& socket) noexcept {
   const uint64_t waiting = socket.write_blocked ? socket.output.queued_bytes() : 0;
@@ -252,7 +254,7 @@ void Shard::on_writable(Socket& socket) noexcept {
     drained = socket.output.is_empty();
     dead = socket.output_dead;
   }
-  if (dead) return;  // told by run_attention(), later in this turn
+  if (dead) return;                   // told by run_attention(), later in this turn
   socket.waiting_since_ms = now_ms_;  // there was progress, or a new wait begins
   if (drained && socket.state == SocketState::kClosing) return finish_output(socket);
   if (const Status armed = update_interest(socket); !armed) {
@@ -261,7 +263,8 @@ void Shard::on_writable(Socket& socket) noexcept {
   if (!drained) arm_deadline(socket);
 }
 
-// --- the end --------------------------------------------------------------------------------------
+// --- the end
+// --------------------------------------------------------------------------------------
 
 void Shard::begin_closing(Socket& socket) noexcept {
   set_state(socket, SocketState::kClosing);
@@ -278,9 +281,9 @@ void Shard::finish_output(Socket& socket) noexcept {
   discard_input(socket);
 }
 
-// D-15: closing a descriptor with unread input makes the kernel send a reset, which destroys output on
-// its way. So input is read and dropped until the peer's FIN, or until nothing is left that could be
-// lost: no input and every byte of ours acknowledged.
+// D-15: closing a descriptor with unread input makes the kernel send a reset, which destroys output
+// on its way. So input is read and dropped until the peer's FIN, or until nothing is left that
+// could be lost: no input and every byte of ours acknowledged.
 void Shard::discard_input(Socket& socket) noexcept {
   for (size_t reads = 0; reads < kLingerReadsMax; ++reads) {
     const Result<size_t> got = context_.kernel.recv(socket.fd, read_buffer_);

@@ -1,6 +1,5 @@
 // Datagrams in and out.
-#include <errno.h>
-
+#include <cerrno>
 #include <cstring>
 
 #include "net/open_socket.hpp"
@@ -58,7 +57,8 @@ void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
 }
 
 bool Shard::receive_datagram(Socket& socket) noexcept {
-  static_assert(kUdpPayloadBytesMax <= (64u << 10), "a datagram fits into the smallest read buffer");
+  static_assert(kUdpPayloadBytesMax <= (64u << 10),
+                "a datagram fits into the smallest read buffer");
   const Result<os::Datagram> got = context_.kernel.recv_from(socket.fd, read_buffer_);
   if (!got) {
     switch (got.error().sys_errno()) {
@@ -94,12 +94,12 @@ bool Shard::receive_datagram(Socket& socket) noexcept {
   socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + size,
                           std::memory_order_relaxed);
   socket.read_ms.store(now_ms_, std::memory_order_relaxed);
-  const Appetite appetite = tell(
-      socket.owner, {.kind = EventKind::kUdp,
-                     .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
-                     .value = static_cast<int32_t>(size),
-                     .data = std::move(block),
-                     .size = size + from_size});
+  const Appetite appetite =
+      tell(socket.owner, {.kind = EventKind::kUdp,
+                          .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
+                          .value = static_cast<int32_t>(size),
+                          .data = std::move(block),
+                          .size = size + from_size});
   if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
   return true;
 }

@@ -43,12 +43,12 @@ enum class SocketState : uint8_t {
   kListenPaused,  // bound, not accepting
   kListening,
   kConnecting,
-  kAccepted,      // delivers nothing and drops output until it is started
+  kAccepted,  // delivers nothing and drops output until it is started
   kOpen,
-  kReadClosed,    // the peer sent FIN; output still goes
-  kWriteClosed,   // output is dead; input still comes
-  kClosing,       // closed by us, output left
-  kLingering,     // FIN sent; input is discarded until the peer's
+  kReadClosed,   // the peer sent FIN; output still goes
+  kWriteClosed,  // output is dead; input still comes
+  kClosing,      // closed by us, output left
+  kLingering,    // FIN sent; input is discarded until the peer's
 };
 
 enum class SocketKind : uint8_t {
@@ -91,12 +91,12 @@ struct Socket : base::MpscNode,
   OwnerTag owner = 0;                      // both
   os::SocketAddress peer;                  // both; UDP: the default destination, if any
 
-  bool close_requested = false;   // mutex; from the call on, sends are refused
-  bool drop_requested = false;    // mutex; the same for shutdown
-  bool write_blocked = false;     // mutex; the kernel took less than all: the turn waits for room
-  bool output_dead = false;       // mutex; a write failed
-  bool in_outbox = false;         // mutex; a worker will flush it
-  bool in_attention = false;      // mutex; waits in the shard's attention queue
+  bool close_requested = false;  // mutex; from the call on, sends are refused
+  bool drop_requested = false;   // mutex; the same for shutdown
+  bool write_blocked = false;    // mutex; the kernel took less than all: the turn waits for room
+  bool output_dead = false;      // mutex; a write failed
+  bool in_outbox = false;        // mutex; a worker will flush it
+  bool in_attention = false;     // mutex; waits in the shard's attention queue
   std::optional<base::Error> write_error;  // mutex; for the turn to tell
   WriteQueue output;                       // mutex
   std::unique_ptr<UdpQueue> udp_output;    // mutex
@@ -109,16 +109,16 @@ struct Socket : base::MpscNode,
   std::atomic<int64_t> read_ms{0};
   std::atomic<int64_t> write_ms{0};
 
-  bool registered = false;      // turn; the poller knows the descriptor
-  Interest armed;               // turn
-  bool paused = false;          // turn
-  bool full = false;            // turn; the sink has no appetite for full_for
-  bool orphaned = false;        // turn; the owner is dead
-  bool error_told = false;      // turn
-  bool peer_ended = false;      // turn; FIN seen
-  uint8_t accept_burst = 1;     // turn
-  OwnerTag full_for = 0;        // turn
-  Route route;                  // turn
+  bool registered = false;              // turn; the poller knows the descriptor
+  Interest armed;                       // turn
+  bool paused = false;                  // turn
+  bool full = false;                    // turn; the sink has no appetite for full_for
+  bool orphaned = false;                // turn; the owner is dead
+  bool error_told = false;              // turn
+  bool peer_ended = false;              // turn; FIN seen
+  uint8_t accept_burst = 1;             // turn
+  OwnerTag full_for = 0;                // turn
+  Route route;                          // turn
   std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
   std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
   int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs

@@ -20,8 +20,8 @@ struct Lookup {
   std::function<void(Result<Addresses>)> done;
 };
 
-// Shared with the threads, because getaddrinfo cannot be interrupted: a thread that hangs in it when
-// the resolver goes must find its queue still there (docs/adr/0009).
+// Shared with the threads, because getaddrinfo cannot be interrupted: a thread that hangs in it
+// when the resolver goes must find its queue still there (docs/adr/0009).
 struct Queue {
   std::mutex mutex;
   std::condition_variable changed;
@@ -31,7 +31,7 @@ struct Queue {
   bool closed = false;
 };
 
-void serve(const std::shared_ptr<Queue>& queue) {
+void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
   std::unique_lock lock(queue->mutex);
   for (;;) {
     queue->changed.wait(lock, [&] { return queue->closed || !queue->waiting.empty(); });
@@ -52,9 +52,12 @@ class SystemResolver final : public Resolver {
  public:
   explicit SystemResolver(size_t lookups_max) : lookups_max_(lookups_max) {}
 
-  ~SystemResolver() override {
-    const std::lock_guard lock(queue_->mutex);
+  ~SystemResolver() override { close(); }
+
+  void close() noexcept override {
+    const std::lock_guard lock(queue_->mutex);  // answers are given under it
     queue_->closed = true;
+    queue_->waiting.clear();
     queue_->changed.notify_all();
   }
 

@@ -1,5 +1,5 @@
-// A UDP address as users hold it (contract S-20): byte 0 = 1 (IPv4) or 2 (IPv6), two bytes of port in
-// network order, then 4 or 16 bytes of address. Pure functions.
+// A UDP address as users hold it (contract S-20): byte 0 = 1 (IPv4) or 2 (IPv6), two bytes of port
+// in network order, then 4 or 16 bytes of address. Pure functions.
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// Datagrams that the kernel did not take yet, with their destinations. Home: under the socket's mutex.
+// Datagrams that the kernel did not take yet, with their destinations. Home: under the socket's
+// mutex.
 #pragma once
 
 #include <deque>

@@ -81,11 +81,13 @@ Result<std::unique_ptr<Node>, std::string> Node::create(const NodeConfig& config
   std::unique_ptr<Node> node(new Node(config, values, parts));
   uint32_t shards = 1;
   while (shards < config.net_threads) shards *= 2;
-  auto network = net::Network::create(
-      {.shards = shards, .limits = net_limits(config)},
-      {.kernel = parts.kernel, .clock = parts.clock, .sink = *node, .log = *node,
-       .resolver = parts.resolver},
-      parts.make_poller, parts.make_poller_user);
+  auto network = net::Network::create({.shards = shards, .limits = net_limits(config)},
+                                      {.kernel = parts.kernel,
+                                       .clock = parts.clock,
+                                       .sink = *node,
+                                       .log = *node,
+                                       .resolver = parts.resolver},
+                                      parts.make_poller, parts.make_poller_user);
   if (!network) return "cannot create the poller: " + network.error().message();
   node->network_ = std::move(network).value();
   return node;
@@ -153,7 +155,8 @@ bool Node::wait_until_empty(Nanos timeout) {
   return empty_changed_.wait_for(lock, timeout, [&] { return is_empty_; });
 }
 
-// --- threads ------------------------------------------------------------------------------------------
+// --- threads
+// ------------------------------------------------------------------------------------------
 
 void Node::run_net_thread(net::Shard& shard) {
   actor::set_thread_kind(actor::ThreadKind::kSocket);
@@ -168,7 +171,9 @@ void Node::wait(std::optional<Nanos> timeout) noexcept {
   shard.turn(timeout);
 }
 
-void Node::wake() noexcept { network_->shard(0).wake(); }
+void Node::wake() noexcept {
+  network_->shard(0).wake();
+}
 
 net::Outbox* Node::current_outbox() {
   if (actor::current_service() == nullptr) return nullptr;  // nobody would flush it
@@ -180,12 +185,14 @@ net::Outbox* Node::current_outbox() {
   return thread_outbox.outbox;
 }
 
-// --- sockets ------------------------------------------------------------------------------------------
+// --- sockets
+// ------------------------------------------------------------------------------------------
 
 void Node::own_outside(uint32_t owner) noexcept {
   actor::Service* current = actor::current_service();
   if (current != nullptr && current->handle() == owner) {
-    current->owns_outside.store(true, std::memory_order_relaxed);  // read when it dies, by its worker
+    current->owns_outside.store(true,
+                                std::memory_order_relaxed);  // read when it dies, by its worker
     return;
   }
   actor::Service* service = system_.pin(owner);
@@ -228,15 +235,20 @@ net::SendVerdict Node::send(SocketId id, net::SendBuffer buffer, net::Priority p
   return network_->send(id, std::move(buffer), priority, current_outbox());
 }
 
-// --- hooks of the actor system ------------------------------------------------------------------------
+// --- hooks of the actor system
+// ------------------------------------------------------------------------
 
-void Node::on_gone(uint32_t handle) noexcept { network_->owner_gone(handle); }
+void Node::on_gone(uint32_t handle) noexcept {
+  network_->owner_gone(handle);
+}
 
 void Node::on_slice_end() noexcept {
   if (thread_outbox.serial == serial_) network_->flush(*thread_outbox.outbox);
 }
 
-void Node::on_drained(uint32_t handle) noexcept { network_->owner_drained(handle); }
+void Node::on_drained(uint32_t handle) noexcept {
+  network_->owner_drained(handle);
+}
 
 void Node::on_empty() noexcept {
   {
@@ -267,7 +279,8 @@ std::string Node::describe(const actor::RawMessage& message) {
   return describe_socket_message(message);
 }
 
-// --- events of the network ----------------------------------------------------------------------------
+// --- events of the network
+// ----------------------------------------------------------------------------
 
 net::Appetite Node::on_event(net::OwnerTag owner, net::Event event) noexcept {
   uint32_t to = static_cast<uint32_t>(owner);
@@ -280,17 +293,20 @@ net::Appetite Node::on_event(net::OwnerTag owner, net::Event event) noexcept {
     message = make_socket_message(std::move(event));
     if (message.raw().data == nullptr) return net::Appetite::kBroken;
   }
-  const actor::PushResult result =
-      system_.push(to, std::move(message), actor::PushMode::kAlways);
+  const actor::PushResult result = system_.push(to, std::move(message), actor::PushMode::kAlways);
   switch (result) {
     case actor::PushResult::kDelivered: return net::Appetite::kHungry;
     case actor::PushResult::kDeliveredFull: return net::Appetite::kFull;
     case actor::PushResult::kNoSuchService:
-    case actor::PushResult::kRefused: system_.drop(std::move(message)); return net::Appetite::kHungry;
+    case actor::PushResult::kRefused:
+      system_.drop(std::move(message));
+      return net::Appetite::kHungry;
   }
   return net::Appetite::kHungry;
 }
 
-void Node::log(std::string_view line) noexcept { system_.log(0, line); }
+void Node::log(std::string_view line) noexcept {
+  system_.log(0, line);
+}
 
 }  // namespace skyloom::node

@@ -2,7 +2,8 @@
 // into a message, and the death of a service into the end of its sockets. An owner's tag is the
 // service's handle.
 //
-// Idle workers poll (net_threads = 0), or dedicated threads do (net_threads = N); the rest is the same.
+// Idle workers poll (net_threads = 0), or dedicated threads do (net_threads = N); the rest is the
+// same.
 #pragma once
 
 #include <atomic>
@@ -42,8 +43,8 @@ class Node final : private actor::Hooks,
   // Stops as stop() does if nobody has, then ends all threads and releases everything.
   ~Node() override;
 
-  // Launches logger and bootstrap, then starts the threads. The error says which of them failed; the
-  // log lines that tell why have been written by then.
+  // Launches logger and bootstrap, then starts the threads. The error says which of them failed;
+  // the log lines that tell why have been written by then.
   base::Result<void, std::string> start();
 
   // Called once when the last service is gone, on one of the node's threads. Set before start().
@@ -59,9 +60,11 @@ class Node final : private actor::Hooks,
   const NodeConfig& config() const noexcept { return config_; }
   base::Clock& clock() noexcept { return clock_; }
 
-  // --- sockets of services; any thread -------------------------------------------------------------
-  // As in net::Network, with the service as owner; its sockets end with it.
-  base::Result<net::SocketId> listen(uint32_t owner, std::string_view host, uint16_t port, int backlog);
+  // --- sockets of services; any thread
+  // ------------------------------------------------------------- As in net::Network, with the
+  // service as owner; its sockets end with it.
+  base::Result<net::SocketId> listen(uint32_t owner, std::string_view host, uint16_t port,
+                                     int backlog);
   base::Result<net::SocketId> connect(uint32_t owner, std::string_view host, uint16_t port);
   base::Result<net::SocketId> adopt_foreign(uint32_t owner, int fd);
   base::Result<net::SocketId> open_udp(uint32_t owner, std::string_view host, uint16_t port);
@@ -103,7 +106,8 @@ class Node final : private actor::Hooks,
   std::function<void()> finished_;
   base::Mutex outboxes_mutex_;
   std::vector<std::unique_ptr<net::Outbox>> outboxes_ SKYLOOM_GUARDED_BY(outboxes_mutex_);
-  std::unique_ptr<net::Network> network_;  // outlives the services, which may close sockets at their end
+  std::unique_ptr<net::Network>
+      network_;  // outlives the services, which may close sockets at their end
   actor::System system_;
   std::atomic<bool> net_stopping_{false};
   std::vector<std::thread> net_threads_;

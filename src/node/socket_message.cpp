@@ -25,7 +25,9 @@ int type_of(net::EventKind kind) noexcept {
 }
 
 const skynet_socket_message* socket_message_of(const actor::RawMessage& message) noexcept {
-  if (message.type() != actor::kTypeSocket) return nullptr;
+  // Only the runtime sends with source 0: what a service sends is not believed to hold our
+  // pointers.
+  if (message.type() != actor::kTypeSocket || message.source != 0) return nullptr;
   if (message.data == nullptr || message.size() < sizeof(skynet_socket_message)) return nullptr;
   return static_cast<const skynet_socket_message*>(message.data);
 }

@@ -1,5 +1,5 @@
-// Socket events as the PTYPE_SOCKET messages that services know (contract 1.6, 2.5): one block with a
-// struct skynet_socket_message, the text behind it, or a second block that the receiver frees.
+// Socket events as the PTYPE_SOCKET messages that services know (contract 1.6, 2.5): one block with
+// a struct skynet_socket_message, the text behind it, or a second block that the receiver frees.
 // Pure functions; any thread.
 #pragma once
 

@@ -6,8 +6,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-
-
 namespace skyloom::os {
 namespace {
 

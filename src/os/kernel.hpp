@@ -1,7 +1,7 @@
-// The kernel calls that the network engine makes, behind an interface, so that the same engine runs on
-// the real kernel, on one that fails on purpose and on a simulated network (testing/). Nothing here
-// decides anything: one call, its errno, no repetition. Any thread.
-// Descriptors are non-blocking and close-on-exec from their creation on.
+// The kernel calls that the network engine makes, behind an interface, so that the same engine runs
+// on the real kernel, on one that fails on purpose and on a simulated network (testing/). Nothing
+// here decides anything: one call, its errno, no repetition. Any thread. Descriptors are
+// non-blocking and close-on-exec from their creation on.
 #pragma once
 
 #include <sys/uio.h>

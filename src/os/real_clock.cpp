@@ -13,8 +13,14 @@ base::Nanos read_clock(clockid_t clock) noexcept {
 
 }  // namespace
 
-base::Nanos RealClock::now() const noexcept { return read_clock(CLOCK_MONOTONIC); }
-base::Nanos RealClock::wall() const noexcept { return read_clock(CLOCK_REALTIME); }
-base::Nanos thread_cpu_time() noexcept { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+base::Nanos RealClock::now() const noexcept {
+  return read_clock(CLOCK_MONOTONIC);
+}
+base::Nanos RealClock::wall() const noexcept {
+  return read_clock(CLOCK_REALTIME);
+}
+base::Nanos thread_cpu_time() noexcept {
+  return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
 
 }  // namespace skyloom::os

@@ -64,7 +64,9 @@ bool is_in_progress(const Error& error) noexcept {
   return error.sys_errno() == EINPROGRESS || error.sys_errno() == EINTR;
 }
 
-void close_fd(int fd) noexcept { ::close(fd); }
+void close_fd(int fd) noexcept {
+  ::close(fd);
+}
 
 Result<int> RealKernel::open_socket(int family, SocketType type) noexcept {
   const int kind = type == SocketType::kStream ? SOCK_STREAM : SOCK_DGRAM;
@@ -75,13 +77,15 @@ Status RealKernel::bind(int fd, const SocketAddress& address) noexcept {
   return status_of(::bind(fd, address.data(), address.size()));
 }
 
-Status RealKernel::listen(int fd, int backlog) noexcept { return status_of(::listen(fd, backlog)); }
+Status RealKernel::listen(int fd, int backlog) noexcept {
+  return status_of(::listen(fd, backlog));
+}
 
 Result<Accepted> RealKernel::accept(int fd) noexcept {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  const int accepted = ::accept4(fd, reinterpret_cast<sockaddr*>(&storage), &size,
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int accepted =
+      ::accept4(fd, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (accepted < 0) return Error::from_errno(errno);
   const auto peer = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
   return Accepted{accepted, peer.value_or(SocketAddress())};
@@ -141,7 +145,9 @@ Result<size_t> RealKernel::write_foreign(int fd, std::span<const iovec> parts) n
   return size_of(::writev(fd, parts.data(), static_cast<int>(parts.size())));
 }
 
-Status RealKernel::shutdown_write(int fd) noexcept { return status_of(::shutdown(fd, SHUT_WR)); }
+Status RealKernel::shutdown_write(int fd) noexcept {
+  return status_of(::shutdown(fd, SHUT_WR));
+}
 
 Result<size_t> RealKernel::unsent_bytes(int fd) noexcept {
   int unsent = 0;
@@ -162,8 +168,8 @@ Result<size_t> RealKernel::send_to(int fd, std::span<const iovec> parts,
 Result<Datagram> RealKernel::recv_from(int fd, std::span<char> into) noexcept {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  const ssize_t received = ::recvfrom(fd, into.data(), into.size(), 0,
-                                      reinterpret_cast<sockaddr*>(&storage), &size);
+  const ssize_t received =
+      ::recvfrom(fd, into.data(), into.size(), 0, reinterpret_cast<sockaddr*>(&storage), &size);
   if (received < 0) return Error::from_errno(errno);
   const auto from = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
   return Datagram{static_cast<size_t>(received), from.value_or(SocketAddress())};
@@ -179,6 +185,8 @@ Result<int> RealKernel::open_reserve() noexcept {
   return fd_of(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-void RealKernel::close(int fd) noexcept { close_fd(fd); }
+void RealKernel::close(int fd) noexcept {
+  close_fd(fd);
+}
 
 }  // namespace skyloom::os

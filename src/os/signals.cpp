@@ -12,7 +12,9 @@ namespace skyloom::os {
 
 using base::Error;
 
-void ignore_sigpipe() noexcept { ::signal(SIGPIPE, SIG_IGN); }
+void ignore_sigpipe() noexcept {
+  ::signal(SIGPIPE, SIG_IGN);
+}
 
 base::Result<SignalWaiter> SignalWaiter::create(std::initializer_list<int> signals) {
   sigset_t set;

@@ -15,8 +15,8 @@ class SocketAddress {
  public:
   SocketAddress() noexcept : storage_{} {}
 
-  // A numeric address ("127.0.0.1", "::1", "fe80::1%eth0"); nullopt when `host` is not one. Brackets
-  // around an IPv6 address are accepted. `port` in host order.
+  // A numeric address ("127.0.0.1", "::1", "fe80::1%eth0"); nullopt when `host` is not one.
+  // Brackets around an IPv6 address are accepted. `port` in host order.
   static std::optional<SocketAddress> parse(std::string_view host, uint16_t port);
   // Copies what the kernel wrote; nullopt for families we do not speak.
   static std::optional<SocketAddress> from_kernel(const sockaddr* address, socklen_t size) noexcept;
@@ -24,7 +24,9 @@ class SocketAddress {
 
   const sockaddr* data() const noexcept { return &storage_.any; }
   socklen_t size() const noexcept;
-  int family() const noexcept { return storage_.any.sa_family; }  // AF_UNSPEC when default-constructed
+  int family() const noexcept {
+    return storage_.any.sa_family;
+  }  // AF_UNSPEC when default-constructed
   bool is_v4() const noexcept { return family() == AF_INET; }
   bool is_v6() const noexcept { return family() == AF_INET6; }
   uint16_t port() const noexcept;  // host order

@@ -59,7 +59,7 @@ bool Gate::on_start(Context& context, std::string_view arguments) {
   listener_ =
       context.listen({.host = options_.host, .port = options_.port, .backlog = kGateBacklog});
   if (listener_ == SocketId::kNone) {
-    context.logf("[gate] Can't listen on %s:%u", options_.host.c_str(), unsigned{options_.port});
+    context.logf("[gate] Cannot listen on %s:%u", options_.host.c_str(), unsigned{options_.port});
     return false;
   }
   context.start(listener_);
@@ -219,7 +219,7 @@ void Gate::on_listener(Context& context, const SocketEvent& event) {
     case SocketEvent::Kind::kClose: listener_ = SocketId::kNone; return;
     case SocketEvent::Kind::kError:
       if (!is_listening_) {
-        context.logf("[gate] Can't listen on %s:%u : %s", options_.host.c_str(),
+        context.logf("[gate] Cannot listen on %s:%u : %s", options_.host.c_str(),
                      unsigned{options_.port}, text.c_str());
         listener_ = SocketId::kNone;
         return;
@@ -227,7 +227,7 @@ void Gate::on_listener(Context& context, const SocketEvent& event) {
       // Each refused client is one event, and they come fast when descriptors run out.
       if (context.now() - accept_error_logged_at_ < kAcceptErrorPause) return;
       accept_error_logged_at_ = context.now();
-      return context.logf("[gate] Can't accept : %s", text.c_str());
+      return context.logf("[gate] Cannot accept : %s", text.c_str());
     case SocketEvent::Kind::kAccept:
     case SocketEvent::Kind::kData:
     case SocketEvent::Kind::kUdp:

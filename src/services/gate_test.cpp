@@ -34,14 +34,14 @@ TEST_F(GateTest, AnUnknownWatchdogFailsTheLaunch) {
 TEST_F(GateTest, AnAddressThatCannotBeUsedFailsTheLaunch) {
   node_.refuses_sockets = true;
   EXPECT_NE(init("S ! 1.2.3.4:80 0 10"), 0);
-  EXPECT_THAT(node_.log, ElementsAre("[gate] Can't listen on 1.2.3.4:80"));
+  EXPECT_THAT(node_.log, ElementsAre("[gate] Cannot listen on 1.2.3.4:80"));
 }
 
 TEST_F(GateTest, AnAddressThatFailsLaterIsLoggedAndTheGateGoesOn) {
   ASSERT_EQ(init("S ! some.name:80 0 10"), 0);
   failed(kListener, "Name or service not known");
   EXPECT_THAT(node_.log,
-              ElementsAre("[gate] Can't listen on some.name:80 : Name or service not known"));
+              ElementsAre("[gate] Cannot listen on some.name:80 : Name or service not known"));
   forget();
   command("close");
   EXPECT_THAT(node_.calls, IsEmpty());
@@ -217,7 +217,7 @@ TEST_F(GateTest, AStartedSocketThatIsNotOursIsClosed) {
 TEST_F(GateTest, AcceptErrorsAreLoggedOncePerSecondAndEndNothing) {
   start();
   for (int count = 0; count < 100; ++count) failed(kListener, "Too many open files");
-  EXPECT_THAT(node_.log, ElementsAre("[gate] Can't accept : Too many open files"));
+  EXPECT_THAT(node_.log, ElementsAre("[gate] Cannot accept : Too many open files"));
   skynet_context::now = 100;
   failed(kListener, "Too many open files");
   EXPECT_THAT(node_.log, SizeIs(2));

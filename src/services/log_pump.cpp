@@ -45,7 +45,9 @@ struct LogPump::State {
   std::unique_ptr<base::LogWriter> writer;
   const LogPumpOptions options;
   base::Millis retry_delay;
-  bool is_torn = false;  // the last byte that the sink took does not end a line
+  bool is_torn = false;     // the last byte that the sink took does not end a line
+  bool is_failing = false;  // lost lines could not even be reported
+  uint64_t reportable = 0;  // of `lost`: those up to the batch that is being written
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -166,7 +168,8 @@ void LogPump::State::run() {
     try {
       write(batch);
       report_lost();
-    } catch (const std::bad_alloc&) {  // no memory for a line of our own: the next time, perhaps
+    } catch (const std::bad_alloc&) {
+      is_failing = true;  // no memory for a line of our own: later, perhaps
     }
     batch.clear();
   }
@@ -180,22 +183,23 @@ void LogPump::State::run() {
   if (is_mine) delete this;
 }
 
-// False: it is time to end. An empty batch: it is time to try again to report what was lost.
+// False: it is time to end. An empty batch: there are lost lines to report.
 bool LogPump::State::wait_for_work(Batch& batch) {
   std::unique_lock lock(mutex);
-  lines_in_flight = bytes_in_flight = 0;
   const auto has_work = [this] { return !queue.is_empty() || is_stopping; };
   is_sleeping = true;
   if (lost == 0) {
     changed.wait(lock, has_work);
-  } else if (!changed.wait_for(lock, retry_delay, has_work)) {
+  } else if (is_failing && !changed.wait_for(lock, retry_delay, has_work)) {
     retry_delay = std::min(retry_delay * 2, options.retry_delay_max);
   }
   is_sleeping = false;
-  if (is_giving_up || (is_stopping && queue.is_empty())) return false;
+  const bool has_tried_all = queue.is_empty() && (lost == 0 || is_failing);
+  if (is_giving_up || (is_stopping && has_tried_all)) return false;
   std::swap(batch, queue);
   lines_in_flight = batch.line_ends.size();
   bytes_in_flight = batch.text.size();
+  reportable = lost;
   return true;
 }
 
@@ -214,9 +218,10 @@ void LogPump::State::write(const Batch& batch) {
     begin = end;
     if (!is_last) reopen_file();
   }
-  if (refused == 0) return;
   const std::lock_guard lock(mutex);
+  lines_in_flight = bytes_in_flight = 0;
   lost += refused;
+  reportable += refused;
 }
 
 // How many bytes the sink took; not all of them: it failed, or we are giving up.
@@ -250,18 +255,15 @@ void LogPump::State::reopen_file() {
   (void)write_all(options.reopen_failed_line(reopened.error().message()));
 }
 
+// Behind the batch: its lines were accepted before the others were lost.
 void LogPump::State::report_lost() {
-  uint64_t lines = 0;
-  {
-    const std::lock_guard lock(mutex);
-    if (is_giving_up) return;  // as in reopen_file()
-    lines = lost;
-  }
-  if (lines == 0) return;
-  const std::string line = options.lost_line(lines);
+  if (reportable == 0 || must_give_up()) return;  // as in reopen_file()
+  is_failing = true;
+  const std::string line = options.lost_line(reportable);
   if (write_all(line) < line.size()) return;
+  is_failing = false;
   const std::lock_guard lock(mutex);
-  lost -= lines;
+  lost -= reportable;
 }
 
 }  // namespace skyloom::services

@@ -73,12 +73,7 @@ TEST_F(LogPumpTest, ASlowSinkCostsExactlyTheLinesAboveTheLimitAndTheirNumberIsLo
   EXPECT_TRUE(sink_.wait_for_text("5 lost\n"));
   EXPECT_TRUE(pump_->push("again\n"));
   EXPECT_TRUE(pump_->stop());
-  const std::string text = sink_.text();
-  EXPECT_EQ(text.find("too many"), std::string::npos);
-  std::string lines = text;
-  lines.erase(lines.find("5 lost\n"), 7);
-  EXPECT_EQ(lines, expected + "again\n");
-  EXPECT_EQ(lines.find("lost"), std::string::npos) << "reported twice";
+  EXPECT_EQ(sink_.text(), expected + "5 lost\nagain\n");
 }
 
 TEST_F(LogPumpTest, NoLineLimitStillHasALimitOfBytes) {

@@ -76,24 +76,16 @@ class Side {
         const auto sent = world_.kernel.send(fd, std::span(&part, 1));
         return sent ? std::to_string(sent.value()) : sent.error().message();
       }
-      case Step::kRecv:
-        return recv(fd, bytes.size(), expected);
-      case Step::kShutdown:
-        return told(world_.kernel.shutdown_write(fd));
-      case Step::kTakeError:
-        return told(world_.kernel.take_error(fd));
+      case Step::kRecv: return recv(fd, bytes.size(), expected);
+      case Step::kShutdown: return told(world_.kernel.shutdown_write(fd));
+      case Step::kTakeError: return told(world_.kernel.take_error(fd));
       case Step::kPeerAddress: {
         const auto peer = world_.kernel.peer_address(fd);
         return peer ? "connected" : peer.error().message();
       }
-      case Step::kClose:
-        world_.kernel.close(fd);
-        break;
-      case Step::kReset:
-        world_.waiter.reset(fd);
-        break;
-      case Step::kConnect:
-        return "";
+      case Step::kClose: world_.kernel.close(fd); break;
+      case Step::kReset: world_.waiter.reset(fd); break;
+      case Step::kConnect: return "";
     }
     ends_[end] = -1;
     return "closed";

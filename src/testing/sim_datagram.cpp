@@ -92,17 +92,12 @@ Result<size_t> SimNetwork::send_to(int fd, std::span<const iovec> parts,
   if (socket == nullptr) return Error::from_errno(EBADF);
   Result<size_t> sent = Error::from_errno(ENOTSOCK);
   switch (socket->kind) {
-    case SimKind::kDatagram:
-      sent = send_datagram(*socket, parts, to);
-      break;
+    case SimKind::kDatagram: sent = send_datagram(*socket, parts, to); break;
     case SimKind::kStream:
-    case SimKind::kPair:
-      sent = send_stream(*socket, parts);
-      break;
+    case SimKind::kPair: sent = send_stream(*socket, parts); break;
     case SimKind::kPipeReader:
     case SimKind::kPipeWriter:
-    case SimKind::kReserve:
-      break;
+    case SimKind::kReserve: break;
   }
   settle();
   return sent;

@@ -30,12 +30,10 @@ bool is_socket(const SimSocket& socket) noexcept {
   switch (socket.kind) {
     case SimKind::kStream:
     case SimKind::kDatagram:
-    case SimKind::kPair:
-      return true;
+    case SimKind::kPair: return true;
     case SimKind::kPipeReader:
     case SimKind::kPipeWriter:
-    case SimKind::kReserve:
-      return false;
+    case SimKind::kReserve: return false;
   }
   return false;
 }
@@ -214,14 +212,9 @@ Status SimNetwork::set_option(int fd, SocketOption option, int value) noexcept {
         ports_of(*socket).set_reuse(socket->id, socket->local->port(), socket->reuse_address);
       }
       return {};
-    case SocketOption::kSendBuffer:
-      socket->send_bytes_max = bytes;
-      return {};
-    case SocketOption::kReceiveBuffer:
-      socket->receive_bytes_max = bytes;
-      return {};
-    case SocketOption::kKeepAlive:
-      return {};
+    case SocketOption::kSendBuffer: socket->send_bytes_max = bytes; return {};
+    case SocketOption::kReceiveBuffer: socket->receive_bytes_max = bytes; return {};
+    case SocketOption::kKeepAlive: return {};
     case SocketOption::kNoDelay:
       if (socket->kind == SimKind::kPair) return Error::from_errno(EOPNOTSUPP);
       return status_of(socket->kind == SimKind::kStream ? 0 : ENOPROTOOPT);
@@ -292,16 +285,12 @@ void SimNetwork::close(int fd) noexcept {
 // The descriptor is gone already.
 void SimNetwork::close_locked(SimSocket& socket) {
   switch (socket.kind) {
-    case SimKind::kStream:
-      return close_stream(socket);
-    case SimKind::kPair:
-      return close_pair(socket);
+    case SimKind::kStream: return close_stream(socket);
+    case SimKind::kPair: return close_pair(socket);
     case SimKind::kPipeReader:
-    case SimKind::kPipeWriter:
-      return close_pipe(socket);
+    case SimKind::kPipeWriter: return close_pipe(socket);
     case SimKind::kDatagram:
-    case SimKind::kReserve:
-      return erase(socket);
+    case SimKind::kReserve: return erase(socket);
   }
 }
 

@@ -52,18 +52,12 @@ std::optional<Nanos> SimNetwork::next_delivery() noexcept {
 
 void SimNetwork::arrive(Packet packet) {
   switch (packet.kind) {
-    case PacketKind::kSyn:
-      return arrive_syn(packet);
-    case PacketKind::kSynAck:
-      return arrive_syn_ack(packet);
-    case PacketKind::kBytes:
-      return arrive_bytes(packet);
-    case PacketKind::kFin:
-      return arrive_fin(packet);
-    case PacketKind::kReset:
-      return arrive_reset(packet);
-    case PacketKind::kDatagram:
-      return arrive_datagram(std::move(packet));
+    case PacketKind::kSyn: return arrive_syn(packet);
+    case PacketKind::kSynAck: return arrive_syn_ack(packet);
+    case PacketKind::kBytes: return arrive_bytes(packet);
+    case PacketKind::kFin: return arrive_fin(packet);
+    case PacketKind::kReset: return arrive_reset(packet);
+    case PacketKind::kDatagram: return arrive_datagram(std::move(packet));
   }
 }
 

@@ -72,16 +72,12 @@ Result<size_t> SimNetwork::read_foreign(int fd, std::span<char> into) noexcept {
     SimSocket* socket = by_fd(fd);
     if (socket == nullptr) return Error::from_errno(EBADF);
     switch (socket->kind) {
-      case SimKind::kPipeReader:
-        return read_pipe(*socket, into);
-      case SimKind::kPipeWriter:
-        return Error::from_errno(EBADF);
-      case SimKind::kReserve:
-        return size_t{0};
+      case SimKind::kPipeReader: return read_pipe(*socket, into);
+      case SimKind::kPipeWriter: return Error::from_errno(EBADF);
+      case SimKind::kReserve: return size_t{0};
       case SimKind::kStream:
       case SimKind::kPair:
-      case SimKind::kDatagram:
-        break;
+      case SimKind::kDatagram: break;
     }
   }
   return recv(fd, into);
@@ -93,15 +89,12 @@ Result<size_t> SimNetwork::write_foreign(int fd, std::span<const iovec> parts) n
     SimSocket* socket = by_fd(fd);
     if (socket == nullptr) return Error::from_errno(EBADF);
     switch (socket->kind) {
-      case SimKind::kPipeWriter:
-        return write_pipe(*socket, parts);
+      case SimKind::kPipeWriter: return write_pipe(*socket, parts);
       case SimKind::kPipeReader:
-      case SimKind::kReserve:
-        return Error::from_errno(EBADF);
+      case SimKind::kReserve: return Error::from_errno(EBADF);
       case SimKind::kStream:
       case SimKind::kPair:
-      case SimKind::kDatagram:
-        break;
+      case SimKind::kDatagram: break;
     }
   }
   return send(fd, parts);

@@ -87,13 +87,10 @@ Result<Accepted> SimNetwork::accept(int fd) noexcept {
 // 0 or an errno; EINPROGRESS is the good case.
 int SimNetwork::connect_stream(SimSocket& socket, const SocketAddress& address) {
   switch (socket.life) {
-    case SimLife::kIdle:
-      break;
-    case SimLife::kConnecting:
-      return EALREADY;
+    case SimLife::kIdle: break;
+    case SimLife::kConnecting: return EALREADY;
     case SimLife::kListening:
-    case SimLife::kOpen:
-      return EISCONN;
+    case SimLife::kOpen: return EISCONN;
     case SimLife::kDead: {  // tells how the last attempt ended, and allows another one
       socket.life = SimLife::kIdle;
       socket.input = SimInput::kOpen;
@@ -134,9 +131,7 @@ net::Readiness SimNetwork::flags_of(const SimSocket& socket) {
   const bool shut = socket.output != SimOutput::kOpen;
   flags.failed = socket.pending_error != 0;
   switch (socket.kind) {
-    case SimKind::kReserve:
-      flags.readable = flags.writable = true;
-      return flags;
+    case SimKind::kReserve: flags.readable = flags.writable = true; return flags;
     case SimKind::kPipeReader:
       flags.readable = has_bytes;
       flags.hung_up = by_id(socket.peer) == nullptr;
@@ -150,21 +145,13 @@ net::Readiness SimNetwork::flags_of(const SimSocket& socket) {
       flags.writable = true;
       return flags;
     case SimKind::kPair:
-    case SimKind::kStream:
-      break;
+    case SimKind::kStream: break;
   }
   switch (socket.life) {
-    case SimLife::kIdle:
-      flags.writable = flags.hung_up = true;
-      break;
-    case SimLife::kConnecting:
-      break;
-    case SimLife::kListening:
-      flags.readable = !socket.ready.empty();
-      break;
-    case SimLife::kDead:
-      flags.readable = flags.writable = flags.hung_up = true;
-      break;
+    case SimLife::kIdle: flags.writable = flags.hung_up = true; break;
+    case SimLife::kConnecting: break;
+    case SimLife::kListening: flags.readable = !socket.ready.empty(); break;
+    case SimLife::kDead: flags.readable = flags.writable = flags.hung_up = true; break;
     case SimLife::kOpen: {
       // Linux reports room only when a third of the buffer is free.
       const Room room = send_room(socket);
@@ -326,14 +313,11 @@ Result<size_t> SimNetwork::unsent_bytes(int fd) noexcept {
     case SimKind::kStream:
       if (socket->life == SimLife::kListening) return Error::from_errno(EINVAL);
       return socket->unsent.size() + (peer == nullptr ? 0 : peer->in_transit);
-    case SimKind::kPair:
-      return peer == nullptr ? 0 : peer->received.size();
-    case SimKind::kDatagram:
-      return size_t{0};
+    case SimKind::kPair: return peer == nullptr ? 0 : peer->received.size();
+    case SimKind::kDatagram: return size_t{0};
     case SimKind::kPipeReader:
     case SimKind::kPipeWriter:
-    case SimKind::kReserve:
-      break;
+    case SimKind::kReserve: break;
   }
   return Error::from_errno(ENOTTY);
 }
@@ -350,14 +334,11 @@ void SimNetwork::close_listener(SimSocket& listener) {
 
 void SimNetwork::close_stream(SimSocket& socket) {
   switch (socket.life) {
-    case SimLife::kListening:
-      return close_listener(socket);
+    case SimLife::kListening: return close_listener(socket);
     case SimLife::kIdle:
     case SimLife::kConnecting:
-    case SimLife::kDead:
-      return erase(socket);
-    case SimLife::kOpen:
-      break;
+    case SimLife::kDead: return erase(socket);
+    case SimLife::kOpen: break;
   }
   if (!socket.received.empty()) return reset_locked(socket);  // unread input: Linux resets
   if (socket.output == SimOutput::kEnded) return erase(socket);

@@ -1,6 +1,6 @@
-// What a shard asks of the kernel's readiness interface. Two real backends and a simulated one stand
-// behind it and give the same events.
-// Home: whoever holds the shard's turn, except wake(), which any thread may call.
+// What a shard asks of the kernel's readiness interface. Two real backends and a simulated one
+// stand behind it and give the same events. Home: whoever holds the shard's turn, except wake(),
+// which any thread may call.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct Interest {
   friend bool operator==(const Interest&, const Interest&) = default;
 };
 
-// What happened to a descriptor. `token` is the socket's id, never a pointer: an event that is older
-// than its socket finds nothing.
+// What happened to a descriptor. `token` is the socket's id, never a pointer: an event that is
+// older than its socket finds nothing.
 struct Readiness {
   uint32_t token = 0;
   bool readable = false;
@@ -37,8 +37,8 @@ class Poller {
   virtual base::Status modify(int fd, uint32_t token, Interest interest) noexcept = 0;
   virtual void remove(int fd) noexcept = 0;
 
-  // Waits for events until `timeout` (nullopt: for ever; zero: only looks), a wake(), or at least one
-  // event. Fills `into` from its start and returns how many.
+  // Waits for events until `timeout` (nullopt: for ever; zero: only looks), a wake(), or at least
+  // one event. Fills `into` from its start and returns how many.
   virtual size_t wait(std::span<Readiness> into, std::optional<base::Nanos> timeout) noexcept = 0;
 
   // Ends a wait() that is under way, or else the next one. Any thread.

@@ -1,5 +1,6 @@
 // What the network tests run in: the engine on the real kernel or on a simulated network, its turns
-// taken by one dedicated thread or by several that pass the turn around, and peers on the other side.
+// taken by one dedicated thread or by several that pass the turn around, and peers on the other
+// side.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -52,8 +53,8 @@ class EventLog final : public EventSink, public base::LogSink {
   Appetite on_event(OwnerTag owner, Event event) noexcept override;
   void log(std::string_view line) noexcept override;
 
-  // Waits until matches(told) is true for some event from `from` on; fails the test after a deadline.
-  // Returns its index.
+  // Waits until matches(told) is true for some event from `from` on; fails the test after a
+  // deadline. Returns its index.
   template <class Matches>
   size_t wait_for(Matches matches, size_t from = 0) {
     std::unique_lock lock(mutex_);
@@ -94,6 +95,7 @@ class EventLog final : public EventSink, public base::LogSink {
 class ScriptedResolver final : public Resolver {
  public:
   void resolve(std::string host, std::function<void(base::Result<Addresses>)> done) override;
+  void close() noexcept override;
   // Answers the oldest lookup, waiting for it if need be.
   void answer(base::Result<Addresses> result);
 
@@ -124,7 +126,8 @@ class NetworkTest : public ::testing::TestWithParam<Setting> {
     return network_->send(id, SendBuffer::copy_of(bytes.data(), bytes.size()), priority, nullptr);
   }
   void wait_until_no_sockets() {
-    EXPECT_TRUE(network_->wait_until_empty(std::chrono::seconds(30))) << network_->sockets() << " left";
+    EXPECT_TRUE(network_->wait_until_empty(std::chrono::seconds(30)))
+        << network_->sockets() << " left";
   }
   static os::SocketAddress loopback(uint16_t port = 0) {
     return *os::SocketAddress::parse("127.0.0.1", port);

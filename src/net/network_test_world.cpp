@@ -1,4 +1,4 @@
-#include "net/network_world.hpp"
+#include "net/network_test_world.hpp"
 
 namespace skyloom::net {
 
@@ -38,7 +38,8 @@ Told EventLog::wait_for(EventKind kind, SocketId socket) {
 std::string EventLog::wait_for_data(SocketId socket, size_t size) {
   std::string data;
   wait_for([&](const Told& told) {
-    if (told.socket == socket && (told.kind == EventKind::kData || told.kind == EventKind::kFrame)) {
+    if (told.socket == socket &&
+        (told.kind == EventKind::kData || told.kind == EventKind::kFrame)) {
       data += told.data;
     }
     return data.size() >= size;
@@ -76,8 +77,8 @@ std::string EventLog::describe() const {
   std::string text;
   for (const Told& told : events_) {
     text += "\n  socket " + std::to_string(told.socket) + " kind " +
-            std::to_string(static_cast<int>(told.kind)) + " value " + std::to_string(told.value) + " " +
-            told.text + " data " + std::to_string(told.data.size());
+            std::to_string(static_cast<int>(told.kind)) + " value " + std::to_string(told.value) +
+            " " + told.text + " data " + std::to_string(told.data.size());
   }
   return text;
 }
@@ -87,6 +88,11 @@ void ScriptedResolver::resolve(std::string /*host*/,
   const std::lock_guard lock(mutex_);
   waiting_.push_back(std::move(done));
   asked_.notify_all();
+}
+
+void ScriptedResolver::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  waiting_.clear();
 }
 
 void ScriptedResolver::answer(base::Result<Addresses> result) {
@@ -102,18 +108,17 @@ void NetworkTest::start(const Limits& limits) {
   stop();
   const bool real = GetParam().backend == Backend::kEpoll;
   kernel_ = real ? static_cast<os::Kernel*>(&real_kernel_) : &sim_;
-  testing::Waiter& waiter =
-      real ? static_cast<testing::Waiter&>(real_waiter_) : sim_waiter_;
+  testing::Waiter& waiter = real ? static_cast<testing::Waiter&>(real_waiter_) : sim_waiter_;
   world_.reset(new testing::PeerWorld{*kernel_, waiter});
   const PollerFactory make_poller = [](void* sim) -> base::Result<std::unique_ptr<Poller>> {
     if (sim == nullptr) return EpollPoller::create();
-    return std::unique_ptr<Poller>(std::make_unique<testing::SimPoller>(
-        *static_cast<testing::SimNetwork*>(sim)));
+    return std::unique_ptr<Poller>(
+        std::make_unique<testing::SimPoller>(*static_cast<testing::SimNetwork*>(sim)));
   };
-  auto network = Network::create({.shards = 1, .limits = limits},
-                                 {.kernel = *kernel_, .clock = clock_, .sink = log_, .log = log_,
-                                  .resolver = resolver_},
-                                 make_poller, real ? nullptr : &sim_);
+  auto network = Network::create(
+      {.shards = 1, .limits = limits},
+      {.kernel = *kernel_, .clock = clock_, .sink = log_, .log = log_, .resolver = resolver_},
+      make_poller, real ? nullptr : &sim_);
   ASSERT_TRUE(network.ok());
   network_ = std::move(network).value();
   stopping_ = false;
@@ -166,15 +171,13 @@ SocketId NetworkTest::listen(OwnerTag owner, os::SocketAddress* address) {
   return *id;
 }
 
-NetworkTest::Pair NetworkTest::connected_pair(OwnerTag owner,
-                                              const testing::Peer::Options& options,
+NetworkTest::Pair NetworkTest::connected_pair(OwnerTag owner, const testing::Peer::Options& options,
                                               const std::function<void(SocketId)>& before_start) {
   os::SocketAddress address;
   const SocketId listener = listen(owner, &address);
   auto client = testing::Peer::connect(*world_, address, options);
   EXPECT_TRUE(client.ok());
-  const SocketId server =
-      static_cast<SocketId>(log_.wait_for(EventKind::kAccept, listener).value);
+  const SocketId server = static_cast<SocketId>(log_.wait_for(EventKind::kAccept, listener).value);
   if (before_start) before_start(server);
   network_->start(server, owner);
   log_.wait_for(EventKind::kOpen, server);
