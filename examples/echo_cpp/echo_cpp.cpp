@@ -25,8 +25,8 @@ class Echo final : public skyloom::Service {
         return;
       case Kind::kAccept: return context.start(event.accepted());
       case Kind::kData: (void)context.write(event.id, event.take()); return;  // the same block
-      case Kind::kClose:
-      case Kind::kError: return context.close(event.id);
+      case Kind::kClose: return context.close(event.id);  // what is queued is still sent
+      case Kind::kError:  // of a client: a kClose follows; of the listener: it goes on
       case Kind::kUdp:
       case Kind::kWarning: return;
     }

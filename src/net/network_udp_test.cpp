@@ -64,6 +64,17 @@ TEST_P(NetworkUdpTest, ADialledSocketSendsToItsDefault) {
   EXPECT_EQ(log_.wait_for(EventKind::kUdp, *id).data.substr(0, 4), "back");
 }
 
+TEST_P(NetworkUdpTest, WhatIsSentBeforeTheNameIsKnownArrivesAfterwards) {
+  auto client = PeerDatagram::open(*world_, loopback());
+  ASSERT_TRUE(client.ok());
+  const auto id = network_->open_udp(kOwner, "me.example", 0);
+  ASSERT_TRUE(id.ok());
+  EXPECT_EQ(network_->send_udp(*id, address_bytes(client->address()), copy("early")),
+            SendVerdict::kAccepted);
+  resolver_.answer(Addresses{loopback()});
+  EXPECT_EQ(client->recv()->bytes, "early");
+}
+
 TEST_P(NetworkUdpTest, ADefaultDestinationCanBeSetByAddressAndByName) {
   auto first = PeerDatagram::open(*world_, loopback());
   auto second = PeerDatagram::open(*world_, *os::SocketAddress::parse("127.0.0.2", 0));

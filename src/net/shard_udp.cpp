@@ -37,6 +37,10 @@ void Shard::open_udp(Socket& socket) noexcept {
     if (socket.fd < 0) return fail_opening(socket, error);
   }
   socket.opening.reset();
+  {
+    MutexLock lock(socket.mutex);
+    flush_datagrams_locked(socket);  // what was sent before (D-20)
+  }
   if (const Status armed = update_interest(socket); !armed) {
     return fail_opening(socket, armed.error());
   }
