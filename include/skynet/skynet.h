@@ -50,7 +50,7 @@ void skynet_error(struct skynet_context* context, const char* format, ...)
 #endif
     ;
 
-/* A text command (docs/reference). NULL: nothing to tell, unknown or malformed. The result is valid
+/* A text command, as in Skynet. NULL: nothing to tell, unknown or malformed. The result is valid
  * until the next command of the same context; of GETENV for ever. */
 const char* skynet_command(struct skynet_context* context, const char* command,
                            const char* parameter);

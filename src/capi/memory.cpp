@@ -1,5 +1,5 @@
 // skynet_malloc.h and the allocator statistics that stock modules import. The process-wide
-// allocator is left alone (D-01; docs/adr): figures are the C library's own.
+// allocator is left alone (D-01, ADR 0007): figures are the C library's own.
 #include <malloc.h>
 #include <stdint.h>
 

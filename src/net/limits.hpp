@@ -1,4 +1,5 @@
-// Every bound of the network engine, with its default (docs/guide/limits.md has the keys).
+// Every bound of the network engine, with its default; the configuration keys are in
+// node/config.cpp.
 #pragma once
 
 #include <cstddef>
