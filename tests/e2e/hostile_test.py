@@ -43,6 +43,22 @@ class HostileTest(NodeTest):
         self.assert_stops(node)
 
     @for_each_mode
+    def test_a_client_that_floods_a_service_that_never_returns_is_not_read_for_ever(self, net_threads):
+        node = self.start(bootstrap="deaf", net_threads=net_threads, net_inflight_max=1 << 20,
+                          shutdown_timeout=500)
+        client = connect(int(node.wait_for_line(r"deaf: port (\d+)")[1]))
+        client.settimeout(3)  # far longer than the node needs to take what it will take
+        limit = 64 << 20  # the node's megabyte and what the kernel holds are a fraction of it
+        sent = 0
+        try:
+            while sent < limit:
+                sent += client.send(bytes(1 << 16))
+        except TimeoutError:
+            pass
+        self.assertLess(sent, limit, "everything was taken: reading did not pause")
+        client.close()
+
+    @for_each_mode
     def test_clients_that_never_write_cost_nothing(self, net_threads):
         node, port = self.start_echo(net_threads=net_threads)
         silent = [connect(port) for _ in range(100)]
