@@ -2,8 +2,8 @@
 #include "skynet/skynet_socket.h"
 
 #include <cstring>
-#include <limits>
 
+#include "capi/arguments.hpp"
 #include "capi/capi.hpp"
 #include "capi/send_buffer.hpp"
 #include "capi/socket_info.hpp"
@@ -12,9 +12,11 @@
 #include "skynet/socket_server.h"
 
 using skyloom::capi::current_node;
+using skyloom::capi::is_port;
+using skyloom::capi::status_of;
+using skyloom::capi::text_of;
 using skyloom::net::Priority;
 using skyloom::net::SendBuffer;
-using skyloom::net::SendVerdict;
 using skyloom::net::SocketId;
 using skyloom::node::Node;
 
@@ -26,14 +28,6 @@ uint32_t owner_of(skynet_context* context) noexcept {
   return skyloom::actor::to_service(context).handle();
 }
 
-bool is_port(int port) noexcept {
-  return port >= 0 && port <= std::numeric_limits<uint16_t>::max();
-}
-
-std::string_view text_of(const char* text) noexcept {
-  return text == nullptr ? "" : text;
-}
-
 // The id for C; a failure is -1 there, so its reason goes to the log.
 int id_of(skynet_context* context, const char* what, std::string_view host, int port,
           const skyloom::base::Result<SocketId>& id) {
@@ -41,10 +35,6 @@ int id_of(skynet_context* context, const char* what, std::string_view host, int 
   skynet_error(context, "%s %.*s:%d: %s", what, static_cast<int>(host.size()), host.data(), port,
                id.error().message().c_str());
   return -1;
-}
-
-int status_of(SendVerdict verdict) noexcept {
-  return verdict == SendVerdict::kAccepted ? 0 : -1;
 }
 
 int send(socket_sendbuffer* buffer, Priority priority) noexcept {

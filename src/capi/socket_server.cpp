@@ -7,10 +7,10 @@
 #include <atomic>
 #include <cstdio>
 #include <deque>
-#include <limits>
 #include <mutex>
 #include <string>
 
+#include "capi/arguments.hpp"
 #include "capi/send_buffer.hpp"
 #include "capi/socket_info.hpp"
 #include "net/network.hpp"
@@ -29,12 +29,14 @@ namespace {
 
 using skyloom::base::Block;
 using skyloom::base::Result;
+using skyloom::capi::is_port;
+using skyloom::capi::status_of;
+using skyloom::capi::text_of;
 using skyloom::net::Event;
 using skyloom::net::EventKind;
 using skyloom::net::Network;
 using skyloom::net::Priority;
 using skyloom::net::SendBuffer;
-using skyloom::net::SendVerdict;
 using skyloom::net::SocketId;
 
 constexpr size_t kDnsLookupsMax = 1024;
@@ -63,19 +65,9 @@ int type_of(EventKind kind) noexcept {
   return SOCKET_ERR;
 }
 
-bool is_port(int port) noexcept {
-  return port >= 0 && port <= std::numeric_limits<uint16_t>::max();
-}
-std::string_view text_of(const char* text) noexcept {
-  return text == nullptr ? "" : text;
-}
 int id_of(const Result<SocketId>& id) noexcept {
   return id.ok() ? static_cast<int>(*id) : -1;
 }
-int status_of(SendVerdict verdict) noexcept {
-  return verdict == SendVerdict::kAccepted ? 0 : -1;
-}
-
 }  // namespace
 
 struct socket_server final : skyloom::net::EventSink, skyloom::base::LogSink {

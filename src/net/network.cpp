@@ -193,28 +193,23 @@ void Network::set_no_delay(SocketId id) {
 }
 
 void Network::close(SocketId id) {
-  Shard& shard = home_of(id);
-  Socket* socket = shard.find_candidate(id);
-  if (socket == nullptr) return;
-  {
-    MutexLock lock(socket->mutex);
-    if (socket->id.load(std::memory_order_relaxed) != id) return;  // under the mutex
-    if (std::exchange(socket->close_requested, true)) return;  // so that the queue stays bounded
-  }
-  post(Command::Kind::kClose, id);
+  if (mark_ending(id, &Socket::close_requested)) post(Command::Kind::kClose, id);
 }
 
 void Network::shutdown(SocketId id) {
-  Shard& shard = home_of(id);
-  Socket* socket = shard.find_candidate(id);
-  if (socket == nullptr) return;
-  {
-    MutexLock lock(socket->mutex);
-    if (socket->id.load(std::memory_order_relaxed) != id) return;  // under the mutex
-    socket->close_requested = true;
-    if (std::exchange(socket->drop_requested, true)) return;
-  }
-  post(Command::Kind::kShutdown, id);
+  if (mark_ending(id, &Socket::drop_requested)) post(Command::Kind::kShutdown, id);
+}
+
+// From here on sends are refused. False: nothing to do, or asked for already, so that the queue of
+// commands stays bounded.
+bool Network::mark_ending(SocketId id, bool Socket::* wish) {
+  Socket* socket = home_of(id).find_candidate(id);
+  if (socket == nullptr) return false;
+  MutexLock lock(socket->mutex);
+  if (socket->id.load(std::memory_order_relaxed) != id) return false;  // under the mutex
+  if (std::exchange(socket->*wish, true)) return false;
+  socket->close_requested = true;
+  return true;
 }
 
 void Network::set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max) {

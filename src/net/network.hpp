@@ -124,6 +124,7 @@ class Network {
   template <class Prepare>
   base::Result<SocketId> open(Opening opening, OwnerTag owner, std::string_view host,
                               Prepare prepare);
+  bool mark_ending(SocketId id, bool Socket::* wish);
   void resolve(SocketId id, std::string_view host);
   bool has_room_locked(Socket& socket, size_t size);
   SendVerdict send_stream_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
