@@ -129,6 +129,7 @@ class Shard {
   bool wants_input(const Socket& socket) const noexcept;
   base::Status update_interest(Socket& socket) noexcept;
   void detach(Socket& socket) noexcept;
+  void let_go(Socket& socket) noexcept;
   void free_socket(Socket& socket) noexcept;
   Appetite tell(OwnerTag owner, Event event) noexcept;
   void emit(Socket& socket, Event event) noexcept;

@@ -135,6 +135,12 @@ Status Shard::update_interest(Socket& socket) noexcept {
   return changed;
 }
 
+// Before a CLOSE is told: its receiver may close a descriptor of its own, and the number may be
+// somebody else's by the time we would take it from the poller.
+void Shard::let_go(Socket& socket) noexcept {
+  if (socket.kind == SocketKind::kForeign) detach(socket);
+}
+
 void Shard::detach(Socket& socket) noexcept {
   if (!socket.registered) return;
   poller_->remove(socket.fd);
@@ -271,10 +277,17 @@ void Shard::close_gracefully(Socket& socket) noexcept {
     case SocketState::kListening:
     case SocketState::kAccepted:
     case SocketState::kWriteClosed: emit_close(socket); return free_socket(socket);
-    case SocketState::kOpen:
+    case SocketState::kOpen: {
+      bool has_output = false;
+      {
+        MutexLock lock(socket.mutex);
+        has_output = !socket.output.is_empty();
+      }
+      if (!has_output) let_go(socket);
       emit_close(socket);
       if (socket.kind == SocketKind::kUdp) return free_socket(socket);
       return begin_closing(socket);
+    }
     case SocketState::kReadClosed: return begin_closing(socket);
     case SocketState::kFree:
     case SocketState::kClosing:
@@ -286,6 +299,7 @@ void Shard::shut_down(Socket& socket) noexcept {
   const bool told = socket.state == SocketState::kReadClosed ||
                     socket.state == SocketState::kClosing ||
                     socket.state == SocketState::kLingering;
+  let_go(socket);
   if (!told) emit_close(socket);
   free_socket(socket);
 }

@@ -128,19 +128,18 @@ void Shard::on_end_of_stream(Socket& socket) noexcept {
   socket.peer_ended = true;
   tell_write_error(socket);
   if (socket.state == SocketState::kWriteClosed) {  // over in both directions
+    let_go(socket);
     emit_close(socket);
     return free_socket(socket);
   }
   set_state(socket, SocketState::kReadClosed);  // before CLOSE is told: a later send sees it
-  emit_close(socket);
-  if (socket.kind == SocketKind::kForeign) {
-    bool has_output = false;
-    {
-      MutexLock lock(socket.mutex);
-      has_output = socket.write_blocked;
-    }
-    if (!has_output) return detach(socket);  // a pipe's end is reported for ever
+  bool has_output = false;
+  {
+    MutexLock lock(socket.mutex);
+    has_output = socket.write_blocked;
   }
+  if (!has_output) let_go(socket);  // also because a pipe's end would be reported for ever
+  emit_close(socket);
   (void)update_interest(socket);  // less interest only
 }
 
@@ -148,6 +147,7 @@ void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
   const bool told = socket.state == SocketState::kReadClosed ||
                     socket.state == SocketState::kClosing ||
                     socket.state == SocketState::kLingering;
+  let_go(socket);
   if (!told) {
     tell_write_error(socket);
     emit_error(socket, error);
