@@ -125,6 +125,13 @@ class NetworkTest : public ::testing::TestWithParam<Setting> {
   SendVerdict send(SocketId id, const std::string& bytes, Priority priority = Priority::kHigh) {
     return network_->send(id, SendBuffer::copy_of(bytes.data(), bytes.size()), priority, nullptr);
   }
+  // Commands are done in order: the answer to one that always has one tells that the others are
+  // done.
+  void wait_until_commands_are_done() {
+    const SocketId nobody = 0x7000'0000 + ++barriers_;
+    network_->start(nobody, 0);
+    log_.wait_for(EventKind::kError, nobody);
+  }
   void wait_until_no_sockets() {
     EXPECT_TRUE(network_->wait_until_empty(std::chrono::seconds(30)))
         << network_->sockets() << " left";
@@ -147,6 +154,7 @@ class NetworkTest : public ::testing::TestWithParam<Setting> {
  private:
   void take_turns();
 
+  SocketId barriers_ = 0;
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
 };
