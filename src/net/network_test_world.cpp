@@ -47,6 +47,11 @@ std::string EventLog::wait_for_data(SocketId socket, size_t size) {
   return data;
 }
 
+Told EventLog::at(size_t index) {
+  const std::lock_guard lock(mutex_);
+  return events_.at(index);
+}
+
 std::vector<Told> EventLog::of(SocketId socket) {
   const std::lock_guard lock(mutex_);
   std::vector<Told> mine;

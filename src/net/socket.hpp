@@ -91,6 +91,7 @@ struct Socket : base::MpscNode,
   OwnerTag owner = 0;                      // both
   os::SocketAddress peer;                  // both; UDP: the default destination, if any
 
+  bool start_requested = false;  // mutex; from the call on, an accepted socket keeps its output
   bool close_requested = false;  // mutex; from the call on, sends are refused
   bool drop_requested = false;   // mutex; the same for shutdown
   bool write_blocked = false;    // mutex; the kernel took less than all: the turn waits for room
