@@ -71,7 +71,7 @@ void Shard::reset_locked(Socket& socket) noexcept {
   socket.waiting_since_ms = now_ms;
   socket.pause_until_ms = socket.pause_ms = 0;
   socket.discarded_bytes = 0;
-  socket.read_hint = 0;
+  socket.read_hint = socket.system_drops = 0;
 }
 
 void Shard::set_state(Socket& socket, SocketState state) noexcept {

@@ -127,6 +127,7 @@ struct Socket : base::MpscNode,
   int64_t pause_ms = 0;                 // turn; listener: for how long last time
   uint64_t discarded_bytes = 0;         // turn; lingering
   uint32_t read_hint = 0;               // turn; how much the next read is likely to bring
+  uint32_t system_drops = 0;            // turn; UDP: datagrams that the system has dropped so far
 };
 
 inline bool is_listener(SocketState state) noexcept {
