@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "net/network_test_world.hpp"
+#include "testing/network_test_world.hpp"
 
 namespace skyloom::net {
 namespace {

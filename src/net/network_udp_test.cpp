@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "net/network_test_world.hpp"
 #include "net/udp_address.hpp"
+#include "testing/network_test_world.hpp"
 
 namespace skyloom::net {
 namespace {
@@ -160,7 +160,7 @@ TEST_P(NetworkUdpTest, DatagramsThatTheSystemDroppedAreCounted) {
 
 TEST_P(NetworkUdpTest, AForeignPipeDeliversUntilItsEndAndStaysTheCallers) {
   int ends[2];
-  if (GetParam().backend == Backend::kSim) {
+  if (is_simulated(GetParam().backend)) {
     const auto pipe = sim_.make_pipe();
     ASSERT_TRUE(pipe.ok());
     ends[0] = pipe->read_end;
@@ -190,7 +190,7 @@ TEST_P(NetworkUdpTest, AnUnsuitableDescriptorIsOneErrorWithItsReason) {
   const auto closed = network_->adopt_foreign(kOwner, 765432);
   ASSERT_TRUE(closed.ok());
   EXPECT_EQ(log_.wait_for(EventKind::kError, *closed).text, "Bad file descriptor");
-  if (GetParam().backend == Backend::kEpoll) {
+  if (!is_simulated(GetParam().backend)) {
     const int file = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     const auto regular = network_->adopt_foreign(kOwner, file);
     ASSERT_TRUE(regular.ok());
