@@ -180,6 +180,12 @@ Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16
 // ------------------------------------------------------------------------------------------
 
 void Network::start(SocketId id, OwnerTag owner) {
+  // What the caller sends next comes after its start, although the command is still on its way.
+  if (Socket* socket = home_of(id).find_candidate(id)) {
+    MutexLock lock(socket->mutex);
+    if (socket->id.load(std::memory_order_relaxed) == id)
+      socket->start_requested = true;  // under it
+  }
   auto command = std::make_unique<Command>(Command::Kind::kStart, id);
   command->owner = owner;
   if (!home_of(id).post(std::move(command))) {
@@ -269,6 +275,8 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
       context_.log.log("send to listener " + std::to_string(id) + " dropped");
       return SendVerdict::kAccepted;
     case SocketState::kAccepted:
+      if (!socket->start_requested) return SendVerdict::kAccepted;  // S-05: dropped
+      break;
     case SocketState::kWriteClosed: return SendVerdict::kAccepted;  // S-05: dropped
     case SocketState::kReserved:
     case SocketState::kConnecting:

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "net/network_test_world.hpp"
+#include "testing/network_test_world.hpp"
 
 namespace skyloom::net {
 namespace {
@@ -51,6 +51,35 @@ TEST_P(NetworkTest, AnAcceptedSocketDeliversNothingAndDropsOutputBeforeItIsStart
   EXPECT_EQ(log_.wait_for_data(id, 5), "early");
   EXPECT_EQ(send(id, "kept"), SendVerdict::kAccepted);
   EXPECT_EQ(client->recv_exactly(4).value(), "kept");
+}
+
+// Skynet's commands are done in the order of their calls, so a send that follows a start finds a
+// started socket, although the turn has not seen either (contract 2.3).
+TEST_P(NetworkTest, WhatIsSentRightAfterStartArrivesAlthoughStartIsStillOnItsWay) {
+  os::SocketAddress address;
+  const SocketId listener = listen(kOwner, &address);
+  const std::string big = pattern(kBig);
+  for (int round = 0; round < 50; ++round) {
+    auto client = Peer::connect(*world_, address);
+    ASSERT_TRUE(client.ok());
+    const size_t index = log_.wait_for(
+        [&](const Told& told) {
+          return told.kind == EventKind::kAccept && told.socket == listener &&
+                 told.text == client->local_address()->to_string();
+        },
+        0);
+    const SocketId id = static_cast<SocketId>(log_.at(index).value);
+    network_->start(id, kOwner);
+    EXPECT_EQ(send(id, "first "), SendVerdict::kAccepted);
+    EXPECT_EQ(send(id, round == 0 ? big : "second"), SendVerdict::kAccepted);
+    if (round % 2 == 1) network_->close(id);
+    EXPECT_EQ(client->recv_exactly(6).value(), "first ");
+    const std::string rest = round == 0 ? big : "second";
+    EXPECT_TRUE(client->recv_exactly(rest.size()).value() == rest);
+    if (round % 2 == 1) {
+      EXPECT_TRUE(client->wait_end().ok());
+    }
+  }
 }
 
 TEST_P(NetworkTest, StartOnAnOpenSocketHandsItOver) {

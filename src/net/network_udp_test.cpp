@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "net/network_test_world.hpp"
 #include "net/udp_address.hpp"
+#include "testing/network_test_world.hpp"
 
 namespace skyloom::net {
 namespace {
@@ -130,9 +130,37 @@ TEST_P(NetworkUdpTest, ADatagramThatCannotBeSentIsCountedAndHarmsNothing) {
   EXPECT_EQ(server->recv()->bytes, "ok");
 }
 
+TEST_P(NetworkUdpTest, DatagramsThatTheSystemDroppedAreCounted) {
+  constexpr uint64_t kSent = 5000;
+  auto probe = PeerDatagram::open(*world_, loopback());
+  ASSERT_TRUE(probe.ok());
+  const os::SocketAddress address = probe->address();
+  probe->close();  // a free port for the engine
+  const auto id = network_->open_udp(kOwner, "127.0.0.1", address.port());
+  ASSERT_TRUE(id.ok());
+  network_->pause(*id);
+  wait_until_commands_are_done();
+  auto client = PeerDatagram::open(*world_, loopback());
+  ASSERT_TRUE(client.ok());
+  for (uint64_t count = 0; count < kSent; ++count) {
+    ASSERT_TRUE(client->send_to(std::string(1000, 'x'), address).ok());
+  }
+  network_->start(*id, kOwner);
+  // Each datagram tells how many were dropped before it, so one more must come when there is room.
+  uint64_t seen = 0;
+  log_.wait_for([&](const Told& told) { return told.kind == EventKind::kUdp && ++seen == 10; });
+  ASSERT_TRUE(client->send_to("last", address).ok());
+  log_.wait_for([&](const Told& told) {
+    return told.kind == EventKind::kUdp && told.data.compare(0, 4, "last") == 0;
+  });
+  const uint64_t dropped = network_->counters().datagrams_dropped.load();
+  EXPECT_GT(dropped, 0u);
+  EXPECT_EQ(log_.count(EventKind::kUdp, *id) + dropped, kSent + 1);
+}
+
 TEST_P(NetworkUdpTest, AForeignPipeDeliversUntilItsEndAndStaysTheCallers) {
   int ends[2];
-  if (GetParam().backend == Backend::kSim) {
+  if (is_simulated(GetParam().backend)) {
     const auto pipe = sim_.make_pipe();
     ASSERT_TRUE(pipe.ok());
     ends[0] = pipe->read_end;
@@ -162,7 +190,7 @@ TEST_P(NetworkUdpTest, AnUnsuitableDescriptorIsOneErrorWithItsReason) {
   const auto closed = network_->adopt_foreign(kOwner, 765432);
   ASSERT_TRUE(closed.ok());
   EXPECT_EQ(log_.wait_for(EventKind::kError, *closed).text, "Bad file descriptor");
-  if (GetParam().backend == Backend::kEpoll) {
+  if (!is_simulated(GetParam().backend)) {
     const int file = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     const auto regular = network_->adopt_foreign(kOwner, file);
     ASSERT_TRUE(regular.ok());

@@ -126,6 +126,7 @@ class Shard {
   Socket* take_slot() noexcept;
   void reset_locked(Socket& socket) noexcept;
   void set_state(Socket& socket, SocketState state) noexcept;
+  bool has_output(Socket& socket) noexcept;
   void set_owner(Socket& socket, OwnerTag owner) noexcept;
   bool wants_input(const Socket& socket) const noexcept;
   base::Status update_interest(Socket& socket) noexcept;

@@ -52,7 +52,7 @@ void Shard::reset_locked(Socket& socket) noexcept {
   socket.family = AF_UNSPEC;
   socket.owner = 0;
   socket.peer = {};
-  socket.close_requested = socket.drop_requested = false;
+  socket.start_requested = socket.close_requested = socket.drop_requested = false;
   socket.output_dead = socket.in_outbox = socket.warned = false;
   socket.write_error.reset();
   socket.warn_at = context_.limits.warn_bytes;
@@ -72,12 +72,17 @@ void Shard::reset_locked(Socket& socket) noexcept {
   socket.waiting_since_ms = now_ms;
   socket.pause_until_ms = socket.pause_ms = 0;
   socket.discarded_bytes = 0;
-  socket.read_hint = 0;
+  socket.read_hint = socket.system_drops = 0;
 }
 
 void Shard::set_state(Socket& socket, SocketState state) noexcept {
   MutexLock lock(socket.mutex);
   socket.state = state;
+}
+
+bool Shard::has_output(Socket& socket) noexcept {
+  MutexLock lock(socket.mutex);
+  return !socket.output.is_empty();
 }
 
 void Shard::set_owner(Socket& socket, OwnerTag owner) noexcept {
@@ -224,6 +229,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   Socket* found = find(id);
   if (found == nullptr) return tell_start_failed(id, owner, Errc::kInvalidSocket);
   Socket& socket = *found;
+  const bool was_accepted = socket.state == SocketState::kAccepted;
   std::string_view answer;
   switch (socket.state) {
     case SocketState::kAccepted:
@@ -264,6 +270,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   }
   arm_deadline(socket);
   if (!answer.empty()) emit(socket, {.kind = EventKind::kOpen, .text = answer});
+  if (was_accepted && has_output(socket)) on_writable(socket);  // sent after the call of start
 }
 
 void Shard::pause(Socket& socket) noexcept {
@@ -288,34 +295,22 @@ void Shard::pause(Socket& socket) noexcept {
 void Shard::close_gracefully(Socket& socket) noexcept {
   switch (socket.state) {
     case SocketState::kReserved:
-    case SocketState::kConnecting: {
-      bool has_output = false;
-      {
-        MutexLock lock(socket.mutex);
-        has_output = !socket.output.is_empty();
-      }
-      if (has_output && socket.opening != nullptr) {
+    case SocketState::kConnecting:
+      if (has_output(socket) && socket.opening != nullptr) {
         socket.opening->close_when_open = true;  // D-16: deliver it first
         return;
       }
       emit_close(socket);
       return free_socket(socket);
-    }
     case SocketState::kListenPaused:
     case SocketState::kListening:
     case SocketState::kAccepted:
     case SocketState::kWriteClosed: emit_close(socket); return free_socket(socket);
-    case SocketState::kOpen: {
-      bool has_output = false;
-      {
-        MutexLock lock(socket.mutex);
-        has_output = !socket.output.is_empty();
-      }
-      if (!has_output) let_go(socket);
+    case SocketState::kOpen:
+      if (!has_output(socket)) let_go(socket);
       emit_close(socket);
       if (socket.kind == SocketKind::kUdp) return free_socket(socket);
       return begin_closing(socket);
-    }
     case SocketState::kReadClosed: return begin_closing(socket);
     case SocketState::kFree:
     case SocketState::kClosing:

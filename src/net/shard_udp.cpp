@@ -1,6 +1,7 @@
 // Datagrams in and out.
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "net/open_socket.hpp"
 #include "net/shard.hpp"
@@ -85,6 +86,10 @@ bool Shard::receive_datagram(Socket& socket) noexcept {
         free_socket(socket);
         return false;
     }
+  }
+  if (got->dropped != socket.system_drops) {  // D-25
+    const uint32_t more = got->dropped - std::exchange(socket.system_drops, got->dropped);
+    context_.counters.datagrams_dropped.fetch_add(more, std::memory_order_relaxed);  // a statistic
   }
   const size_t size = got->size;
   Block block = base::make_block(size + kUdpAddressBytesMax);

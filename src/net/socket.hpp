@@ -93,6 +93,7 @@ struct Socket : base::MpscNode,
   OwnerTag owner = 0;                      // both
   os::SocketAddress peer;                  // both; UDP: the default destination, if any
 
+  bool start_requested = false;  // mutex; from the call on, an accepted socket keeps its output
   bool close_requested = false;  // mutex; from the call on, sends are refused
   bool drop_requested = false;   // mutex; the same for shutdown
   bool write_blocked = false;    // mutex; the kernel took less than all: the turn waits for room
@@ -130,6 +131,7 @@ struct Socket : base::MpscNode,
   int64_t pause_ms = 0;                 // turn; listener: for how long last time
   uint64_t discarded_bytes = 0;         // turn; lingering
   uint32_t read_hint = 0;               // turn; how much the next read is likely to bring
+  uint32_t system_drops = 0;            // turn; UDP: datagrams that the system has dropped so far
 };
 
 inline bool is_listener(SocketState state) noexcept {

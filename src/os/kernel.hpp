@@ -34,6 +34,8 @@ struct Accepted {
 struct Datagram {
   size_t size;  // bytes put into the buffer
   SocketAddress from;
+  // How many the system had dropped at this socket, for lack of room, when this one came. Wraps.
+  uint32_t dropped = 0;
 };
 
 class Kernel {

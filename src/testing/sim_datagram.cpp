@@ -81,7 +81,7 @@ Result<Datagram> SimNetwork::recv_datagram(SimSocket& socket, std::span<char> in
   socket.datagram_bytes -= datagram.bytes.size() + kSimDatagramOverheadBytes;
   const size_t size = std::min(datagram.bytes.size(), into.size());  // the rest is lost
   if (size != 0) std::memcpy(into.data(), datagram.bytes.data(), size);
-  return Datagram{size, presented(datagram.from, socket.family)};
+  return Datagram{size, presented(datagram.from, socket.family), datagram.dropped};
 }
 
 Result<size_t> SimNetwork::send_to(int fd, std::span<const iovec> parts,

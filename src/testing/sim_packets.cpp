@@ -169,13 +169,15 @@ void SimNetwork::arrive_datagram(Packet packet) {
   const size_t cost = packet.bytes.size() + kSimDatagramOverheadBytes;
   if (!to->datagrams.empty() && to->datagram_bytes + cost > to->receive_bytes_max) {
     ++dropped_datagrams_;
+    ++to->datagrams_dropped;
     return;
   }
   to->datagram_bytes += cost;
   size_t place = to->datagrams.size();
   if (by_chance(options_.datagram_reorder_per_mille)) place = random_.below(place + 1);
-  to->datagrams.insert(to->datagrams.begin() + static_cast<std::ptrdiff_t>(place),
-                       SimDatagram{packet.from_address, std::move(packet.bytes)});
+  to->datagrams.insert(
+      to->datagrams.begin() + static_cast<std::ptrdiff_t>(place),
+      SimDatagram{packet.from_address, std::move(packet.bytes), to->datagrams_dropped});
   touch(*to);
 }
 

@@ -65,6 +65,7 @@ class SimBytes {
 struct SimDatagram {
   os::SocketAddress from;
   std::string bytes;
+  uint32_t dropped = 0;  // how many had found no room before it came
 };
 
 struct SimSocket {
@@ -102,6 +103,7 @@ struct SimSocket {
   // Datagrams.
   std::deque<SimDatagram> datagrams;
   size_t datagram_bytes = 0;
+  uint32_t datagrams_dropped = 0;
 
   std::vector<SimPoller*> watchers;  // each removes itself in its destructor
 };

@@ -1,17 +1,43 @@
-#include "net/network_test_world.hpp"
+#include "testing/network_test_world.hpp"
 
 namespace skyloom::net {
 
+std::vector<Backend> all_backends() {
+  return {Backend::kEpoll, Backend::kSim};
+}
+
+const char* name_of(Backend backend) {
+  switch (backend) {
+    case Backend::kEpoll: return "Epoll";
+    case Backend::kSim: return "Sim";
+  }
+  return "?";
+}
+
+bool is_simulated(Backend backend) {
+  return backend == Backend::kSim;
+}
+
+base::Result<std::unique_ptr<Poller>> make_poller(Backend backend, testing::SimNetwork& sim) {
+  switch (backend) {
+    case Backend::kEpoll: return EpollPoller::create();
+    case Backend::kSim: return std::unique_ptr<Poller>(std::make_unique<testing::SimPoller>(sim));
+  }
+  return base::Error::from_errno(ENOSYS);
+}
+
 std::string setting_name(const ::testing::TestParamInfo<Setting>& info) {
-  return std::string(info.param.backend == Backend::kEpoll ? "Epoll" : "Sim") +
+  return std::string(name_of(info.param.backend)) +
          (info.param.mode == TurnMode::kDedicated ? "Dedicated" : "PassedAround");
 }
 
 std::vector<Setting> all_settings() {
-  return {{Backend::kEpoll, TurnMode::kDedicated},
-          {Backend::kEpoll, TurnMode::kPassedAround},
-          {Backend::kSim, TurnMode::kDedicated},
-          {Backend::kSim, TurnMode::kPassedAround}};
+  std::vector<Setting> settings;
+  for (const Backend backend : all_backends()) {
+    settings.push_back({backend, TurnMode::kDedicated});
+    settings.push_back({backend, TurnMode::kPassedAround});
+  }
+  return settings;
 }
 
 Appetite EventLog::on_event(OwnerTag owner, Event event) noexcept {
@@ -45,6 +71,11 @@ std::string EventLog::wait_for_data(SocketId socket, size_t size) {
     return data.size() >= size;
   });
   return data;
+}
+
+Told EventLog::at(size_t index) {
+  const std::lock_guard lock(mutex_);
+  return events_.at(index);
 }
 
 std::vector<Told> EventLog::of(SocketId socket) {
@@ -104,33 +135,42 @@ void ScriptedResolver::answer(base::Result<Addresses> result) {
   done(std::move(result));
 }
 
-void NetworkTest::start(const Limits& limits) {
+void NetworkWorld::start(const Options& options) {
   stop();
-  const bool real = GetParam().backend == Backend::kEpoll;
-  kernel_ = real ? static_cast<os::Kernel*>(&real_kernel_) : &sim_;
-  testing::Waiter& waiter = real ? static_cast<testing::Waiter&>(real_waiter_) : sim_waiter_;
+  backend_ = options.backend;
+  const bool simulated = is_simulated(options.backend);
+  kernel_ = simulated ? static_cast<os::Kernel*>(&sim_) : &real_kernel_;
+  testing::Waiter& waiter = simulated ? static_cast<testing::Waiter&>(sim_waiter_) : real_waiter_;
   world_.reset(new testing::PeerWorld{*kernel_, waiter});
-  const PollerFactory make_poller = [](void* sim) -> base::Result<std::unique_ptr<Poller>> {
-    if (sim == nullptr) return EpollPoller::create();
-    return std::unique_ptr<Poller>(
-        std::make_unique<testing::SimPoller>(*static_cast<testing::SimNetwork*>(sim)));
+  const PollerFactory factory = [](void* user) -> base::Result<std::unique_ptr<Poller>> {
+    auto* self = static_cast<NetworkWorld*>(user);
+    auto poller = make_poller(self->backend_, self->sim_);
+    if (!poller) return poller.error();
+    return self->poller_for_engine(std::move(poller).value());
   };
-  auto network = Network::create(
-      {.shards = 1, .limits = limits},
-      {.kernel = *kernel_, .clock = clock_, .sink = log_, .log = log_, .resolver = resolver_},
-      make_poller, real ? nullptr : &sim_);
-  ASSERT_TRUE(network.ok());
+  auto network = Network::create({.shards = options.shards, .limits = options.limits},
+                                 {.kernel = kernel_for_engine(*kernel_),
+                                  .clock = clock_,
+                                  .sink = sink_for_engine(),
+                                  .log = log_,
+                                  .resolver = resolver_},
+                                 factory, this);
+  ASSERT_TRUE(network.ok()) << network.error().message();
   network_ = std::move(network).value();
   stopping_ = false;
-  const int threads = GetParam().mode == TurnMode::kDedicated ? 1 : 3;
-  for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { take_turns(); });
+  const int threads = options.mode == TurnMode::kDedicated ? 1 : 3;
+  for (uint32_t shard = 0; shard < options.shards; ++shard) {
+    for (int thread = 0; thread < threads; ++thread) {
+      threads_.emplace_back(
+          [this, shard, mode = options.mode] { take_turns(network_->shard(shard), mode); });
+    }
+  }
 }
 
-void NetworkTest::take_turns() {
-  Shard& shard = network_->shard(0);
+void NetworkWorld::take_turns(Shard& shard, TurnMode mode) {
   while (!stopping_) {
     base::MutexLock turn(shard.turn_mutex());
-    if (GetParam().mode == TurnMode::kPassedAround) {
+    if (mode == TurnMode::kPassedAround) {
       shard.turn(std::nullopt);  // then the next thread has its chance
       continue;
     }
@@ -138,7 +178,7 @@ void NetworkTest::take_turns() {
   }
 }
 
-void NetworkTest::stop() {
+void NetworkWorld::stop() {
   if (network_ == nullptr) return;
   stopping_ = true;
   for (std::thread& thread : threads_) {
@@ -146,7 +186,9 @@ void NetworkTest::stop() {
     // A wake-up ends one wait; threads that queue for the turn each need their own.
     std::thread waker([&] {
       while (!joined) {
-        network_->shard(0).wake();
+        for (uint32_t shard = 0; shard < network_->shard_count(); ++shard) {
+          network_->shard(shard).wake();
+        }
         std::this_thread::yield();
       }
     });
@@ -158,7 +200,16 @@ void NetworkTest::stop() {
   network_.reset();
 }
 
-SocketId NetworkTest::listen(OwnerTag owner, os::SocketAddress* address) {
+void NetworkWorld::wait_until_commands_are_done() {
+  for (uint32_t shard = 0; shard < network_->shard_count(); ++shard) {
+    // Nobody's id; its lowest bits choose the shard.
+    const SocketId nobody = 0x7000'0000 + ++barriers_ * network_->shard_count() + shard;
+    network_->start(nobody, 0);
+    log_.wait_for(EventKind::kError, nobody);
+  }
+}
+
+SocketId NetworkWorld::listen(OwnerTag owner, os::SocketAddress* address) {
   const auto id = network_->listen(owner, "127.0.0.1", 0, 128);
   EXPECT_TRUE(id.ok());
   const Told opened = log_.wait_for(EventKind::kOpen, *id);
@@ -171,8 +222,9 @@ SocketId NetworkTest::listen(OwnerTag owner, os::SocketAddress* address) {
   return *id;
 }
 
-NetworkTest::Pair NetworkTest::connected_pair(OwnerTag owner, const testing::Peer::Options& options,
-                                              const std::function<void(SocketId)>& before_start) {
+NetworkWorld::Pair NetworkWorld::connected_pair(OwnerTag owner,
+                                                const testing::Peer::Options& options,
+                                                const std::function<void(SocketId)>& before_start) {
   os::SocketAddress address;
   const SocketId listener = listen(owner, &address);
   auto client = testing::Peer::connect(*world_, address, options);

@@ -1,6 +1,7 @@
 // What the network tests run in: the engine on the real kernel or on a simulated network, its turns
-// taken by one dedicated thread or by several that pass the turn around, and peers on the other
-// side.
+// taken by dedicated threads or by several that pass the turn around, and peers on the other side.
+// A new backend is an enumerator and its cases in the functions on Backend; every suite has it
+// then.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,6 +29,13 @@ namespace skyloom::net {
 
 enum class Backend { kEpoll, kSim };
 enum class TurnMode { kDedicated, kPassedAround };
+
+// Those that work on this machine, all real ones first.
+std::vector<Backend> all_backends();
+const char* name_of(Backend backend);
+bool is_simulated(Backend backend);
+// `sim` is used by the simulated one only.
+base::Result<std::unique_ptr<Poller>> make_poller(Backend backend, testing::SimNetwork& sim);
 
 struct Setting {
   Backend backend;
@@ -75,6 +83,7 @@ class EventLog final : public EventSink, public base::LogSink {
   Told wait_for(EventKind kind, SocketId socket);
   // All data of a socket until it has at least `size` bytes.
   std::string wait_for_data(SocketId socket, size_t size);
+  Told at(size_t index);
   std::vector<Told> of(SocketId socket);
   size_t count(EventKind kind, SocketId socket);
   std::vector<std::string> lines();
@@ -105,13 +114,30 @@ class ScriptedResolver final : public Resolver {
   std::vector<std::function<void(base::Result<Addresses>)>> waiting_;
 };
 
-class NetworkTest : public ::testing::TestWithParam<Setting> {
+// The engine and everything that it stands on. Home: the test's thread.
+class NetworkWorld {
+ public:
+  struct Options {
+    Backend backend = Backend::kSim;
+    TurnMode mode = TurnMode::kDedicated;
+    uint32_t shards = 1;
+    Limits limits = {};
+  };
+
+  virtual ~NetworkWorld() { stop(); }
+
  protected:
-  void SetUp() override { start({}); }
-  void TearDown() override { stop(); }
-  // Anew with these limits.
-  void start(const Limits& limits);
+  // Anew, with these options.
+  void start(const Options& options);
   void stop();
+
+  // What stands between the engine and the world; a test may put something in front of it. What is
+  // returned must outlive the engine.
+  virtual os::Kernel& kernel_for_engine(os::Kernel& kernel) { return kernel; }
+  virtual std::unique_ptr<Poller> poller_for_engine(std::unique_ptr<Poller> poller) {
+    return poller;
+  }
+  virtual EventSink& sink_for_engine() { return log_; }
 
   // A listener of `owner` that accepts; `address` says where.
   SocketId listen(OwnerTag owner, os::SocketAddress* address);
@@ -126,12 +152,8 @@ class NetworkTest : public ::testing::TestWithParam<Setting> {
     return network_->send(id, SendBuffer::copy_of(bytes.data(), bytes.size()), priority, nullptr);
   }
   // Commands are done in order: the answer to one that always has one tells that the others are
-  // done.
-  void wait_until_commands_are_done() {
-    const SocketId nobody = 0x7000'0000 + ++barriers_;
-    network_->start(nobody, 0);
-    log_.wait_for(EventKind::kError, nobody);
-  }
+  // done. One such command goes to every shard.
+  void wait_until_commands_are_done();
   void wait_until_no_sockets() {
     EXPECT_TRUE(network_->wait_until_empty(std::chrono::seconds(30)))
         << network_->sockets() << " left";
@@ -145,18 +167,29 @@ class NetworkTest : public ::testing::TestWithParam<Setting> {
   testing::SimNetwork sim_;
   testing::RealWaiter real_waiter_;
   testing::SimWaiter sim_waiter_{sim_};
-  os::Kernel* kernel_ = nullptr;
+  os::Kernel* kernel_ = nullptr;  // of the peers; the engine's may have something in front of it
   std::unique_ptr<testing::PeerWorld> world_;
   EventLog log_;
   ScriptedResolver resolver_;
   std::unique_ptr<Network> network_;
 
  private:
-  void take_turns();
+  void take_turns(Shard& shard, TurnMode mode);
 
+  Backend backend_ = Backend::kSim;
   SocketId barriers_ = 0;
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
+};
+
+class NetworkTest : public ::testing::TestWithParam<Setting>, protected NetworkWorld {
+ protected:
+  void SetUp() override { start(Limits{}); }
+  void TearDown() override { stop(); }
+  // Anew with these limits.
+  void start(const Limits& limits) {
+    NetworkWorld::start({.backend = GetParam().backend, .mode = GetParam().mode, .limits = limits});
+  }
 };
 
 }  // namespace skyloom::net
