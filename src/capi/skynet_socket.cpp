@@ -33,7 +33,7 @@ int id_of(skynet_context* context, const char* what, std::string_view host, int 
           const skyloom::base::Result<SocketId>& id) {
   if (id.ok()) return static_cast<int>(*id);
   skynet_error(context, "%s %.*s:%d: %s", what, static_cast<int>(host.size()), host.data(), port,
-               id.error().message().c_str());
+               id.error().text().c_str());
   return -1;
 }
 

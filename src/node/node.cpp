@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/bytes.hpp"
+#include "base/memory.hpp"
 #include "node/socket_message.hpp"
 
 namespace skyloom::node {
@@ -179,7 +180,9 @@ net::Outbox* Node::current_outbox() {
   if (actor::current_service() == nullptr) return nullptr;  // nobody would flush it
   if (thread_outbox.serial != serial_) {
     base::MutexLock lock(outboxes_mutex_);
-    outboxes_.push_back(std::make_unique<net::Outbox>());
+    const bool has_memory =
+        base::try_allocate([&] { outboxes_.push_back(std::make_unique<net::Outbox>()); });
+    if (!has_memory) return nullptr;  // what is sent leaves at once
     thread_outbox = {serial_, outboxes_.back().get()};
   }
   return thread_outbox.outbox;
@@ -298,9 +301,11 @@ net::Appetite Node::on_event(net::OwnerTag owner, net::Event event) noexcept {
     case actor::PushResult::kDelivered: return net::Appetite::kHungry;
     case actor::PushResult::kDeliveredFull: return net::Appetite::kFull;
     case actor::PushResult::kNoSuchService:
-    case actor::PushResult::kRefused:
       system_.drop(std::move(message));
       return net::Appetite::kHungry;
+    case actor::PushResult::kRefused:  // no memory: nothing else refuses such a message
+      system_.drop(std::move(message));
+      return net::Appetite::kBroken;
   }
   return net::Appetite::kHungry;
 }
