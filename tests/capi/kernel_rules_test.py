@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 from probes import CLOSE, CONNECT, ERROR, MIB, WARNING, Message, ProbedNode, ProbeTest, connect, listen, open_peers
-from node import BUILD, DEADLINE, command, config_text, receive_all, run_skyloom, wait_until
+from node import BUILD, DEADLINE, SANITIZE, command, config_text, receive_all, run_skyloom, wait_until
 
 TEXT, RESPONSE, CLIENT, SYSTEM, FAILURE = 0, 1, 3, 4, 7
 
@@ -107,16 +107,19 @@ class KernelRules(ProbeTest):
         self.assertTrue(all(length > 1024 for length in lengths), lengths)
 
     def test_D_40_a_mailbox_that_was_long_gives_its_memory_back(self):
+        count = 50000
         before = int(self.a.ask("heap"))
         self.b.tell("stall")
         self.b.expect_answered()
-        for _ in range(5000):
-            self.a.do("post", f"{self.b.handle:x}", TEXT, 0, "-")
+        self.assertEqual(self.a.do("flood", f"{self.b.handle:x}", count), count)
+        during = int(self.a.ask("heap"))
         self.b.tell("go")
-        for _ in range(5000):
+        for _ in range(count):
             self.b.hear()
         self.b.ask("now")
-        self.assertLess(int(self.a.ask("heap")) - before, 5000 * 24)
+        if not SANITIZE:  # whose allocator tells no figures
+            self.assertGreater(during - before, count * 24)
+        self.assertLess(int(self.a.ask("heap")) - before, count * 12)
 
     # --- 3.4
 
@@ -467,7 +470,7 @@ class OwnNodes(unittest.TestCase):
             lost = [int(number) for number in re.findall(r"(\d+) log lines? (?:were )?(?:lost|dropped)", lines)]
             kept = len(re.findall(r"line \d+ 0+$", lines, re.MULTILINE))
             self.assertLess(kept, 20000)
-            self.assertIn(sum(lost) - (20000 - kept), range(5), lines[-300:])  # and a few lines of the node's own
+            self.assertIn(sum(lost) - (20000 - kept), range(100), lines[-300:])  # and lines of the node's own
 
 
 if __name__ == "__main__":

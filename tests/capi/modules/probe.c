@@ -171,6 +171,29 @@ static int descriptors_of_a_child(void) {
   return pclose(child) == 0 ? lines : -1;
 }
 
+/* Bytes that the C library's allocator has given out, in all of its arenas. */
+static long long heap_in_use(void) {
+  char* text = NULL;
+  size_t size = 0;
+  FILE* file = open_memstream(&text, &size);
+  malloc_info(0, file);
+  fclose(file);
+  char* total = text; /* the figures of the whole process are behind those of the arenas */
+  for (char* next = text; (next = strstr(next, "</heap>")) != NULL; total = ++next) {
+  }
+  long long free_fast = 0, free_rest = 0, mapped = 0, taken = 0;
+  sscanf(strstr(total, "<total type=\"fast\""), "<total type=\"fast\" count=\"%*d\" size=\"%lld\"",
+         &free_fast);
+  sscanf(strstr(total, "<total type=\"rest\""), "<total type=\"rest\" count=\"%*d\" size=\"%lld\"",
+         &free_rest);
+  sscanf(strstr(total, "<total type=\"mmap\""), "<total type=\"mmap\" count=\"%*d\" size=\"%lld\"",
+         &mapped);
+  sscanf(strstr(total, "<system type=\"current\""), "<system type=\"current\" size=\"%lld\"",
+         &taken);
+  free(text);
+  return taken + mapped - free_fast - free_rest;
+}
+
 static void stall(struct probe* probe) {
   pthread_mutex_lock(&probe->mutex);
   while (!probe->may_go) pthread_cond_wait(&probe->go, &probe->mutex);
@@ -265,7 +288,13 @@ static int run_command(struct probe* probe, char* line) {
   if (strcmp(name, "objects") == 0)
     return say(probe, "= %d %d %d\n", object_buffers > 0, object_sizes > 0, object_frees);
   if (strcmp(name, "child") == 0) return say(probe, "= %d\n", descriptors_of_a_child());
-  if (strcmp(name, "heap") == 0) return say(probe, "= %zu\n", (size_t)mallinfo2().uordblks);
+  if (strcmp(name, "heap") == 0) return say(probe, "= %lld\n", heap_in_use());
+  if (strcmp(name, "flood") == 0) { /* flood HANDLE COUNT: empty messages */
+    int sent = 0;
+    for (int index = 0; index < atoi(word[2]); ++index)
+      sent += skynet_send(ctx, 0, (uint32_t)strtoul(word[1], NULL, 16), TEXT, 0, NULL, 0) == 0;
+    return say(probe, "= %d\n", sent);
+  }
   if (strcmp(name, "loop") == 0) {
     skynet_socket_init();
     skynet_socket_updatetime();
