@@ -1,6 +1,7 @@
 // skynet_socket.h: thin functions over the network of this process's node.
 #include "skynet/skynet_socket.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "capi/arguments.hpp"
@@ -21,6 +22,8 @@ using skyloom::net::SocketId;
 using skyloom::node::Node;
 
 namespace {
+
+std::atomic<bool> loop_exit_requested{false};
 
 socket_object_interface objects{};  // the node's; set at start, before the first object is sent
 
@@ -54,12 +57,17 @@ void on_socket(int id, Act act) noexcept {
 
 extern "C" {
 
-// A node runs its engine itself: these exist for programs that were linked against the names.
-void skynet_socket_init(void) {}
-void skynet_socket_exit(void) {}
+// A node runs its engine itself, with the clock of its statistics: a loop of somebody else's finds
+// nothing to deliver, and ends when it was told to.
+void skynet_socket_init(void) {
+  loop_exit_requested.store(false, std::memory_order_seq_cst);
+}
+void skynet_socket_exit(void) {
+  loop_exit_requested.store(true, std::memory_order_seq_cst);
+}
 void skynet_socket_free(void) {}
 int skynet_socket_poll(void) {
-  return 0;
+  return loop_exit_requested.exchange(false, std::memory_order_seq_cst) ? 0 : -1;
 }
 void skynet_socket_updatetime(void) {}
 
