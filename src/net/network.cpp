@@ -15,6 +15,7 @@ using base::Result;
 
 Network::Network(const NetworkOptions& options, const NetworkParts& parts)
     : resolver_(parts.resolver),
+      senders_(options.make_batch_sender, options.batch_senders, parts.kernel),
       context_{.kernel = parts.kernel,
                .clock = parts.clock,
                .sink = parts.sink,
@@ -384,23 +385,6 @@ SendVerdict Network::send_stream_locked(Shard& shard, Socket& socket, SendBuffer
   shard.count_queued_locked(socket);
   shard.warn_locked(socket);
   return SendVerdict::kAccepted;
-}
-
-void Network::flush(Outbox& outbox) {
-  std::array<Outbox::Entry, Outbox::kEntriesMax> entries;
-  const size_t count = outbox.take(entries);
-  for (size_t index = 0; index < count; ++index) {
-    const auto [socket, id] = entries[index];
-    MutexLock lock(socket->mutex);
-    if (socket->id.load(std::memory_order_relaxed) != id) continue;  // under the mutex
-    socket->in_outbox = false;
-    const bool is_open =
-        socket->state == SocketState::kOpen || socket->state == SocketState::kReadClosed;
-    if (!is_open || socket->write_blocked || socket->output_dead) continue;
-    Shard& shard = home_of(id);
-    shard.flush_locked(*socket);
-    if (socket->write_blocked) shard.request_attention_locked(*socket);
-  }
 }
 
 SendVerdict Network::send_udp(SocketId id, std::span<const char> address, SendBuffer buffer) {

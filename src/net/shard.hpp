@@ -27,6 +27,7 @@
 #include "base/clock.hpp"
 #include "base/id_table.hpp"
 #include "base/log.hpp"
+#include "net/batch_sender.hpp"
 #include "net/command.hpp"
 #include "net/limits.hpp"
 #include "net/poller/poller.hpp"
@@ -97,7 +98,9 @@ class Shard {
   // Any thread, socket.mutex held: the turn shall look at it.
   void request_attention_locked(Socket& socket) noexcept;
   // Any thread, socket.mutex held: writes what the kernel takes now.
-  void flush_locked(Socket& socket) noexcept;
+  void flush_locked(Socket& socket) noexcept { flush_locked(socket, std::nullopt); }
+  // The same, when the first write has been made already.
+  void flush_locked(Socket& socket, std::optional<BatchSender::Send> first) noexcept;
   void flush_datagrams_locked(Socket& socket) noexcept;
   // False: the kernel takes it later.
   bool send_datagram_locked(Socket& socket, const SendBuffer& buffer,
@@ -206,6 +209,7 @@ class Shard {
   void begin_closing(Socket& socket) noexcept;
   void finish_output(Socket& socket) noexcept;
   void discard_input(Socket& socket) noexcept;
+  base::Result<size_t> write_locked(Socket& socket, size_t& asked) noexcept;
   void count_queued_locked(Socket& socket) noexcept;
   bool tell_queued_locked(Socket& socket, uint64_t queued) noexcept;
 

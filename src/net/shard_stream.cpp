@@ -21,6 +21,17 @@ constexpr size_t kDirectReadBytesMin = 4096;
 constexpr size_t kLingerReadsMax =
     16;  // per look: a peer that never stops sending cannot hold the turn
 
+size_t size_of(std::span<const iovec> parts) noexcept {
+  size_t size = 0;
+  for (const iovec& part : parts) size += part.iov_len;
+  return size;
+}
+
+Result<size_t> result_of(int sent) noexcept {
+  if (sent < 0) return Error::from_errno(-sent);
+  return static_cast<size_t>(sent);
+}
+
 }  // namespace
 
 void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept {
@@ -179,18 +190,21 @@ void Shard::count_queued_locked(Socket& socket) noexcept {
   socket.counted_bytes = waiting;
 }
 
-void Shard::flush_locked(Socket& socket) noexcept {
+Result<size_t> Shard::write_locked(Socket& socket, size_t& asked) noexcept {
+  std::array<iovec, kPartsPerWriteMax> parts;
+  const std::span<const iovec> batch(parts.data(), socket.output.gather(parts));
+  asked = size_of(batch);
+  return socket.kind == SocketKind::kForeign ? context_.kernel.write_foreign(socket.fd, batch)
+                                             : context_.kernel.send(socket.fd, batch);
+}
+
+void Shard::flush_locked(Socket& socket, std::optional<BatchSender::Send> first) noexcept {
   size_t written = 0;
   bool blocked = false;
   while (!blocked && !socket.output.is_empty()) {
-    std::array<iovec, kPartsPerWriteMax> parts;
-    const size_t count = socket.output.gather(parts);
-    const std::span<const iovec> batch(parts.data(), count);
-    size_t size = 0;
-    for (const iovec& part : batch) size += part.iov_len;
-    const Result<size_t> taken = socket.kind == SocketKind::kForeign
-                                     ? context_.kernel.write_foreign(socket.fd, batch)
-                                     : context_.kernel.send(socket.fd, batch);
+    size_t asked = first ? size_of(first->parts) : 0;
+    const Result<size_t> taken = first ? result_of(first->result) : write_locked(socket, asked);
+    first.reset();
     if (!taken) {
       if (!os::is_transient(taken.error())) return fail_output_locked(socket, taken.error());
       blocked = true;
@@ -198,7 +212,7 @@ void Shard::flush_locked(Socket& socket) noexcept {
     }
     socket.output.consume(*taken);
     written += *taken;
-    blocked = *taken < size || written >= kFlushBytesMax;
+    blocked = *taken < asked || written >= kFlushBytesMax;
   }
   if (written != 0) {
     // Statistics, written under the mutex.

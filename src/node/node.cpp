@@ -18,6 +18,8 @@ using net::SocketId;
 
 namespace {
 
+constexpr uint32_t kBatchSendersMax = 8;  // a descriptor each
+
 std::atomic<uint64_t> next_serial{1};
 
 // The outbox of this thread, for the node with this serial.
@@ -69,6 +71,7 @@ net::Limits net_limits(const NodeConfig& config) {
 
 Node::Node(const NodeConfig& config, const ConfigValues& values, const NodeParts& parts)
     : config_(config),
+      first_log_line_(parts.first_log_line),
       clock_(parts.clock),
       // Only has to be different for each node of the process.
       serial_(next_serial.fetch_add(1, std::memory_order_relaxed)),
@@ -82,7 +85,10 @@ Result<std::unique_ptr<Node>, std::string> Node::create(const NodeConfig& config
   std::unique_ptr<Node> node(new Node(config, values, parts));
   uint32_t shards = 1;
   while (shards < config.net_threads) shards *= 2;
-  auto network = net::Network::create({.shards = shards, .limits = net_limits(config)},
+  auto network = net::Network::create({.shards = shards,
+                                       .limits = net_limits(config),
+                                       .make_batch_sender = parts.make_batch_sender,
+                                       .batch_senders = std::min(config.thread, kBatchSendersMax)},
                                       {.kernel = parts.kernel,
                                        .clock = parts.clock,
                                        .sink = *node,
@@ -113,6 +119,7 @@ Result<void, std::string> Node::start() {
            (logger == nullptr ? "" : ", logger = \"" + *config_.logger + "\"");
   }
   (void)system_.register_name("logger", logger_handle);
+  if (!first_log_line_.empty()) log(first_log_line_);
   const size_t blank = config_.bootstrap.find(' ');
   const std::string module = config_.bootstrap.substr(0, blank);
   const std::string arguments =

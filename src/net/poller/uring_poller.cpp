@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <new>
 #include <utility>
 
+#include "base/memory.hpp"
 #include "net/poller/uring_ring.hpp"
 
 namespace skyloom::net {
@@ -24,6 +24,7 @@ namespace {
 
 constexpr size_t kEndLooksMax = 200;  // of 10 ms, for the last completions
 constexpr size_t kSlotBits = 30;
+constexpr size_t kFollowUpsMax = 2;
 
 bool means_again(int result) noexcept {
   return result == -EAGAIN || result == -EINTR || result == -ECANCELED;
@@ -86,16 +87,14 @@ UringPoller::Watch* UringPoller::find(int fd) noexcept {
 }
 
 UringPoller::Watch* UringPoller::take_watch(int fd) noexcept {
-  try {
+  const bool has_memory = base::try_allocate([&] {
     if (by_fd_.size() <= static_cast<size_t>(fd)) by_fd_.resize(static_cast<size_t>(fd) + 1);
-    if (free_.is_empty()) {
-      Watch& fresh = watches_.emplace_back();
-      fresh.index = static_cast<uint32_t>(watches_.size() - 1);
-      free_.push_back(fresh);
-    }
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
+    if (!free_.is_empty()) return;
+    Watch& fresh = watches_.emplace_back();
+    fresh.index = static_cast<uint32_t>(watches_.size() - 1);
+    free_.push_back(fresh);
+  });
+  if (!has_memory) return nullptr;
   Watch* watch = free_.pop_front();
   by_fd_[static_cast<size_t>(fd)] = watch;
   watch->fd = fd;
@@ -150,7 +149,7 @@ void UringPoller::forget(int fd) noexcept {
   Watch* watch = find(fd);
   if (watch == nullptr) return;
   // A call that failed may have left requests behind that name this number.
-  ring_->disarm_unsubmitted([&](uint64_t user_data) {
+  (void)ring_->disarm_unsubmitted([&](uint64_t user_data) {
     return user_data == user_data_of(*watch, Request::kInput) ||
            user_data == user_data_of(*watch, Request::kPoll);
   });
@@ -389,11 +388,8 @@ void UringPoller::on_received(Watch& watch, int result, uint32_t flags) noexcept
 void UringPoller::on_accepted(Watch& watch, int result) noexcept {
   if (result >= 0) {
     if (watch.fd < 0) return kernel_.close(result);
-    try {
-      watch.accepted.push_back(result);
-    } catch (const std::bad_alloc&) {
-      kernel_.close(result);
-    }
+    const bool has_memory = base::try_allocate([&] { watch.accepted.push_back(result); });
+    if (!has_memory) kernel_.close(result);
     return;
   }
   if (watch.fd < 0 || means_again(result)) return;
@@ -524,6 +520,12 @@ size_t UringPoller::wait(std::span<Readiness> into, std::optional<Nanos> timeout
     (void)ring_->submit();
   }
   reap();
+  // A request that had to be cancelled for another one: the other is made now, not next time.
+  for (size_t tries = 0; tries < kFollowUpsMax && ready_.is_empty() && !dirty_.is_empty();
+       ++tries) {
+    submit();
+    reap();
+  }
   woken_ = false;
   return collect(into);
 }
