@@ -400,7 +400,10 @@ SendVerdict Network::send_udp(SocketId id, std::span<const char> address, SendBu
 
 SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,
                                           const os::SocketAddress& to) {
-  if (socket.udp_output != nullptr && socket.udp_output->size() >= kUdpQueuedMax) {
+  // Linux refuses port 0 for IPv4 and lets it vanish for IPv6: nobody can listen there.
+  const bool leads_nowhere = to.family() != AF_UNSPEC && to.port() == 0;
+  const bool is_full = socket.udp_output != nullptr && socket.udp_output->size() >= kUdpQueuedMax;
+  if (is_full || leads_nowhere) {
     context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return SendVerdict::kAccepted;
   }

@@ -108,6 +108,8 @@ class Shard {
   // Any thread, socket.mutex held: tells the owner about growing output (S-17).
   void warn_locked(Socket& socket) noexcept;
 
+  // For tests of the wrap: the next id, without the shard's own bits.
+  void set_next_id_for_test(uint32_t id) { table_.set_next_for_test(id); }
   // Calls visit(socket) for each socket that is not free, its mutex held. Any thread.
   template <class Visit>
   void for_each(Visit visit) {
@@ -203,6 +205,7 @@ class Shard {
   void on_end_of_stream(Socket& socket) noexcept;
   void on_stream_failed(Socket& socket, const base::Error& error) noexcept;
   void on_failed_unread(Socket& socket) noexcept;
+  void on_foreign_error(Socket& socket) noexcept;
   void fail_output_locked(Socket& socket, const base::Error& error) noexcept;
   void on_output_failed(Socket& socket, const base::Error& error) noexcept;
   void on_writable(Socket& socket) noexcept;

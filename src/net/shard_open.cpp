@@ -254,8 +254,8 @@ bool Shard::accept_one(Socket& listener) noexcept {
     });
   }
   if (!reserved) {
-    context_.kernel.close(accepted->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.kernel.close(accepted->fd);
     return true;
   }
   Socket& socket = **reserved;
@@ -298,8 +298,8 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
   if (surplus) {
-    context_.kernel.close(surplus->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.kernel.close(surplus->fd);
   }
   hold_reserve();
   if (!surplus) rest_listener(listener);

@@ -119,7 +119,8 @@ bool Shard::wants_input(const Socket& socket) const noexcept {
   switch (socket.state) {
     case SocketState::kOpen:
     case SocketState::kWriteClosed:
-      return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_;
+      return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_ &&
+             !socket.peer_ended;
     case SocketState::kListening: return !socket.paused && socket.pause_until_ms == 0;
     case SocketState::kLingering: return true;
     case SocketState::kFree:
@@ -214,7 +215,7 @@ void Shard::free_socket(Socket& socket) noexcept {
   deadlines_.cancel(socket);
   socket.cutter.reset();
   socket.opening.reset();
-  if (fd >= 0 && ours) context_.kernel.close(fd);
+  if (fd >= 0 && ours) context_.kernel.close(fd);  // before anybody is told that it is gone
   if (static_cast<base::ListLink<UntoldLinkTag>&>(socket).is_linked()) {
     if (!socket.orphaned) return;  // its id is retired when its end has been told
     static_cast<base::ListLink<UntoldLinkTag>&>(socket).unlink();
@@ -311,7 +312,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   }
   if (const Status armed = update_interest(socket); !armed) {
     emit_error(socket, armed.error());
-    if (socket.state != SocketState::kListening) emit_close(socket);
+    emit_close(socket);  // an ERROR alone would say that a listener stays open
     return free_socket(socket);
   }
   arm_deadline(socket);

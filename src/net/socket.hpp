@@ -126,7 +126,7 @@ struct Socket : base::MpscNode,
   bool error_told = false;    // turn
   bool close_untold = false;  // turn; the sink had no memory: told again and again, and
   std::optional<base::Error> error_untold;  // turn; the id stays until then
-  bool peer_ended = false;                  // turn; FIN seen
+  bool peer_ended = false;                  // turn; nothing more will come
   uint8_t accept_burst = 1;                 // turn
   OwnerTag full_for = 0;                    // turn
   Route route;                              // turn
