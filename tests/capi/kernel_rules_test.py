@@ -374,7 +374,8 @@ class OwnNodes(unittest.TestCase):
             self.assertTrue(ignored & 1 << (signal.SIGPIPE - 1))
             log.rename(f"{log}.1")
             node.node.signal(signal.SIGHUP)  # it opens the file again
-            wait_until(lambda: node.first.ask("error", "again") and log.exists(), "the log is there again")
+            wait_until(log.exists, "the log is there again")
+            node.first.ask("error", "again")  # behind the reopening: it is in the new file
             wait_until(lambda: "again" in log.read_text(), "lines are in the new file")
             node.end()
 
