@@ -172,7 +172,7 @@ bool System::start_dump(uint32_t handle, uint32_t by) {
   if (!options_.logpath.empty()) {
     base::MutexLock lock(service->dump_mutex_);
     if (!service->dump_) {
-      (void)base::try_allocate([&] {
+      (void)base::try_allocate([&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
         service->dump_ = Dump::open(Dump::path_of(options_.logpath, handle), now(), starttime_);
       });
       const bool ok = service->dump_ != nullptr;

@@ -27,7 +27,8 @@ ServiceTimer* Timers::take_free() noexcept {
       chunk[index].hash_next = free_;
       free_ = &chunk[index];
     }
-    if (!base::try_allocate([&] { chunks_.push_back(std::move(chunk)); })) {
+    if (!base::try_allocate(
+            [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS { chunks_.push_back(std::move(chunk)); })) {
       free_ = nullptr;  // it was empty
       return nullptr;
     }
@@ -50,7 +51,8 @@ ServiceTimer** Timers::find(Expired identity) noexcept {
 void Timers::rehash_if_full() noexcept {
   if (wheel_.count() < buckets_.size()) return;
   std::vector<ServiceTimer*> old;
-  if (!base::try_allocate([&] { old.resize(buckets_.size() * 2, nullptr); }))
+  if (!base::try_allocate(
+          [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS { old.resize(buckets_.size() * 2, nullptr); }))
     return;  // longer chains
   old.swap(buckets_);
   for (ServiceTimer* chain : old) {

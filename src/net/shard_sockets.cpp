@@ -52,7 +52,6 @@ Socket* Shard::take_slot() noexcept {
   MutexLock lock(slots_mutex_);
   if (free_slots_.empty()) {
     Socket* fresh = nullptr;
-    // The lock is held, which clang cannot see inside of a lambda.
     const auto enlarge = [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
       if (free_slots_.capacity() == slots_.size()) free_slots_.reserve(slots_.size() * 2 + 64);
       fresh = &slots_.emplace_back();

@@ -187,8 +187,9 @@ net::Outbox* Node::current_outbox() {
   if (actor::current_service() == nullptr) return nullptr;  // nobody would flush it
   if (thread_outbox.serial != serial_) {
     base::MutexLock lock(outboxes_mutex_);
-    const bool has_memory =
-        base::try_allocate([&] { outboxes_.push_back(std::make_unique<net::Outbox>()); });
+    const bool has_memory = base::try_allocate([&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
+      outboxes_.push_back(std::make_unique<net::Outbox>());
+    });
     if (!has_memory) return nullptr;  // what is sent leaves at once
     thread_outbox = {serial_, outboxes_.back().get()};
   }
