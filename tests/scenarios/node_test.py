@@ -287,6 +287,11 @@ class ScenarioTest(NodeTest):
         finally:
             stopped.set()
             drainer.join()
+            try:
+                while piece := os.read(reader, 1 << 16):  # what it said last
+                    text.extend(piece)
+            except BlockingIOError:
+                pass
             os.close(reader)
         told = bytes(text).decode(errors="replace")
         dropped = sum(int(count) for count in re.findall(r"(\d+) log lines dropped", told))

@@ -336,6 +336,7 @@ void ScenarioTest::finish() {
   ledger_.clear();
   stop();
   silence_.reset();
+  held_ports_.clear();
   faulty_.reset();
   pollers_.clear();
   real_pollers_.clear();
@@ -408,8 +409,12 @@ PeerListener ScenarioTest::peer_listener(const char* ip) {
 }
 
 uint16_t ScenarioTest::refused_port() {
-  PeerListener listener = peer_listener();
-  return listener.address().port();
+  // Bound and not listening: nobody else can get the port meanwhile, not even a connect's own end.
+  const auto fd = world_->kernel.open_socket(AF_INET, os::SocketType::kStream);
+  SKYLOOM_CHECK(fd.ok());
+  held_ports_.emplace_back(*world_, *fd);
+  EXPECT_TRUE(world_->kernel.bind(*fd, loopback()).ok());
+  return world_->kernel.local_address(*fd)->port();
 }
 
 void ScenarioTest::owner_dies(OwnerTag owner) {

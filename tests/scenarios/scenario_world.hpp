@@ -209,6 +209,7 @@ class ScenarioTest : public ::testing::TestWithParam<Setting>, protected net::Ne
   size_t open_descriptors();
 
   std::optional<testing::PeerListener> silence_;  // where nothing ever happens
+  std::vector<testing::PeerFd> held_ports_;
   std::vector<std::unique_ptr<net::Poller>> real_pollers_;
   std::vector<testing::FaultyPoller*> pollers_;
   size_t descriptors_before_ = 0;
