@@ -23,6 +23,9 @@ enum class Errc : int32_t {
   kInvalidSocket,
   kSocketClosed,
   kNoAddress,
+  kFirstByteTimeout,
+  kFrameTimeout,
+  kWriteBufferTotal,
   kUnixPathTooLong,
   kProxyHeader,
 };

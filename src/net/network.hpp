@@ -69,7 +69,10 @@ class Network {
   // --- creation; the id is valid at once, answers come as events
   // ----------------------------------- `host` empty: 0.0.0.0. A numeric address fails at once,
   // with the errno; a name later, by event.
-  base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog);
+  // `limits` are those of the connections that it accepts, now and when it is gone; null: the
+  // network's.
+  base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog,
+                                const ConnectionLimits* limits = nullptr);
   // Reads by itself once it is open. Sends before that are queued (D-20).
   base::Result<SocketId> connect(OwnerTag owner, std::string_view host, uint16_t port);
   // `fd` stays the caller's property (D-17); it is made non-blocking.
@@ -141,7 +144,14 @@ class Network {
   // Not analysed: it holds a changing number of mutexes.
   void flush_together(std::span<const Outbox::Entry> entries,
                       BatchSender& sender) noexcept SKYLOOM_NO_THREAD_SAFETY_ANALYSIS;
-  bool has_room_locked(Socket& socket, size_t size);
+  void flush_all(std::span<const Outbox::Entry> entries) noexcept;
+  SendVerdict send_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
+                          Outbox* outbox);
+  static bool waits_locked(const Socket& socket) noexcept;
+  bool is_total_exceeded(size_t more) const noexcept;
+  bool has_room_locked(Shard& shard, Socket& socket, size_t size) noexcept;
+  static uint64_t spare_locked(Shard& shard, const Socket& socket) noexcept;
+  void make_room(size_t more) noexcept;
   SendVerdict send_stream_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
                                  Outbox* outbox);
   SendVerdict send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,

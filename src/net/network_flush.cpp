@@ -26,7 +26,13 @@ BatchSenderPool::BatchSenderPool(BatchSenderFactory make, size_t count, os::Kern
 void Network::flush(Outbox& outbox) {
   std::array<Outbox::Entry, Outbox::kEntriesMax> entries;
   const size_t count = outbox.take(entries);
-  const std::span<const Outbox::Entry> all(entries.data(), count);
+  if (count == 0) return;
+  flush_all({entries.data(), count});
+  if (is_total_exceeded(0)) make_room(0);  // by what the kernel did not take
+}
+
+void Network::flush_all(std::span<const Outbox::Entry> all) noexcept {
+  const size_t count = all.size();
   if (count < 2 || senders_.is_empty()) {
     for (const Outbox::Entry& entry : all) flush_alone(entry);
     return;

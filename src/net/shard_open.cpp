@@ -17,6 +17,8 @@ using base::Status;
 namespace {
 
 constexpr int64_t kAcceptErrorTellMs = 1000;  // for each listener (D-27)
+constexpr int64_t kAcceptRateMs = 1000;
+constexpr auto kOurTurn = std::memory_order_relaxed;  // ids change inside the turn only
 constexpr uint8_t kAcceptBurstMax = 64;
 constexpr int kConnectRepeatsMax = 4;    // after an interruption
 constexpr int64_t kConnectRetryMs = 10;  // after EAGAIN
@@ -59,7 +61,7 @@ Result<int> open_listener(os::Kernel& kernel, const os::SocketAddress& address,
 
 void Shard::open(Socket& socket) noexcept {
   link_owner(socket);
-  if (socket.opening == nullptr) return;  // accepted by another shard, now with us
+  if (socket.opening == nullptr) return arm_deadline(socket);  // accepted
   if (socket.opening->resolving) return arm_deadline(socket);
   switch (socket.opening->purpose) {
     case Opening::Purpose::kConnect: return connect_next(socket, Error::of(Errc::kNoAddress));
@@ -106,7 +108,6 @@ void Shard::open_listener(Socket& socket) noexcept {
   const std::optional<OwnerTag> started_by = socket.opening->started_by;
   socket.opening.reset();
   set_state(socket, SocketState::kListenPaused);
-  socket.waiting_since_ms = now_ms_ - kAcceptErrorTellMs;
   const Result<os::SocketAddress> local = context_.kernel.local_address(socket.fd);
   if (!local) return fail_opening(socket, local.error());
   {
@@ -233,12 +234,35 @@ void Shard::accept_some(Socket& listener) noexcept {
 }
 
 bool Shard::accept_one(Socket& listener) noexcept {
+  if (!is_within_accept_rate(listener)) return false;
   const Result<os::Accepted> accepted = poller_->accept(context_.kernel, listener.fd);
   if (!accepted) {
     on_accept_failed(listener, accepted.error());
     return false;
   }
+  const uint64_t spare = context_.limits.descriptors_spare;
+  if (spare != 0 && accepted->fd >= 0 &&
+      static_cast<uint64_t>(accepted->fd) + spare >= context_.kernel.descriptors_end()) {
+    // Descriptors are given out from below: fewer than the spare ones are left. This client is
+    // turned away, so that it need not hang; the others wait in the backlog.
+    refuse(listener, *accepted, &Counters::refused_descriptors, "net_reserve_fds", spare);
+    tell_accept_error(listener, Error::from_errno(EMFILE));
+    rest_listener(listener);
+    return false;
+  }
   listener.pause_ms = 0;
+  Admission admission;
+  switch (admission.take(listener.listening, accepted->peer)) {
+    case Admission::Verdict::kWelcome: break;
+    case Admission::Verdict::kListenerFull:
+      refuse(listener, *accepted, &Counters::refused_listener, "net_max_per_listener",
+             listener.listening->limits.connections_max);
+      return true;
+    case Admission::Verdict::kAddressFull:
+      refuse(listener, *accepted, &Counters::refused_address, "net_max_per_ip",
+             listener.listening->limits.per_address_max);
+      return true;
+  }
   // A statistic; listeners show it as their number of accepted connections (contract 1.6).
   listener.read_bytes.fetch_add(1, std::memory_order_relaxed);
   listener.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
@@ -255,17 +279,23 @@ bool Shard::accept_one(Socket& listener) noexcept {
       fresh.fd = accepted->fd;
       fresh.peer = accepted->peer;
       fresh.owner = owner;
+      fresh.admission = std::move(admission);
     });
   }
   if (!reserved) {
-    context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
-    context_.kernel.close(accepted->fd);
+    if (reserved.error().is(Errc::kSocketLimit)) {
+      refuse(listener, *accepted, &Counters::refused_sockets, "net_max_sockets",
+             context_.limits.sockets_max);
+    } else {
+      refuse(listener, *accepted, &Counters::refused_memory, "memory", 0);
+    }
     return true;
   }
+  ++listener.listening->accepted_in_second;
   Socket& socket = **reserved;
-  const SocketId id = socket.id.load(std::memory_order_relaxed);       // nobody else has it yet
-  context_.counters.accepted.fetch_add(1, std::memory_order_relaxed);  // a statistic
-  if (&home == this) set_owner(socket, owner);
+  const SocketId id = socket.id.load(kOurTurn);  // nobody else has it yet
+  context_.counters.add(&Counters::accepted);
+  if (&home == this) open(socket);
   const bool is_told = emit(listener, {.kind = EventKind::kAccept,
                                        .value = static_cast<int32_t>(id),
                                        .text = accepted->peer.text()});
@@ -283,33 +313,64 @@ bool Shard::accept_one(Socket& listener) noexcept {
   return true;
 }
 
+// At the rate the listener rests until the second is over; who waits, waits in the backlog.
+bool Shard::is_within_accept_rate(Socket& listener) noexcept {
+  Listening& listening = *listener.listening;
+  const uint64_t rate = listening.limits.accept_rate;
+  if (rate == 0) return true;
+  if (now_ms_ - listening.second_began_ms >= kAcceptRateMs) {
+    listening.second_began_ms = now_ms_;
+    listening.accepted_in_second = 0;
+  }
+  if (listening.accepted_in_second < rate) return true;
+  context_.counters.add(&Counters::accept_rate_reached);
+  base::Text<255> line("socket ");
+  line << listener.id.load(kOurTurn) << ": net_accept_rate = " << rate;
+  tell_limit("net_accept_rate", line << " reached: connections wait");
+  listener.pause_until_ms = listening.second_began_ms + kAcceptRateMs;
+  (void)update_interest(listener);
+  arm_deadline(listener);
+  return false;
+}
+
+// Closed before anybody hears of it; at the same cost however many there are.
+void Shard::refuse(const Socket& listener, const os::Accepted& accepted,
+                   std::atomic<uint64_t> Counters::* counter, std::string_view key,
+                   uint64_t limit) noexcept {
+  context_.kernel.close(accepted.fd);
+  context_.counters.add(&Counters::refused);
+  context_.counters.add(counter);
+  if (key.empty()) return;
+  base::Text<255> line("socket ");
+  line << listener.id.load(kOurTurn) << ": connection from " << accepted.peer.text();
+  tell_limit(key, line << " refused: " << key << " = " << limit);
+}
+
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
-  const bool tell = now_ms_ - listener.waiting_since_ms >= kAcceptErrorTellMs;
-  if (tell) listener.waiting_since_ms = now_ms_;
+  context_.counters.add(&Counters::accept_failures);
   if (!os::is_out_of_descriptors(error)) {
-    if (tell) {
-      base::Text<255> line("accept on socket ");
-      line << listener.id.load(std::memory_order_relaxed);  // our own turn
-      context_.log.log(line << ": " << error.text());
-    }
+    base::Text<255> line("accept on socket ");
+    tell_limit("accept", line << listener.id.load(kOurTurn) << ": " << error.text());
     return rest_listener(listener);
   }
-  if (tell) {
-    const base::ErrorText text = error.text();
-    (void)emit(listener, {.kind = EventKind::kError, .text = text});
-  }
+  tell_accept_error(listener, error);
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
   // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
-  if (surplus) {
-    context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
-    context_.kernel.close(surplus->fd);
-  }
+  if (surplus) refuse(listener, *surplus, &Counters::refused_descriptors, {}, 0);  // owner: told
   hold_reserve();
   if (!surplus) rest_listener(listener);
+}
+
+// To the owner, once in a second (D-27).
+void Shard::tell_accept_error(Socket& listener, const Error& error) noexcept {
+  if (now_ms_ - listener.listening->error_told_ms < kAcceptErrorTellMs) return;
+  listener.listening->error_told_ms = now_ms_;
+  const base::ErrorText text = error.text();
+  (void)emit(listener, {.kind = EventKind::kError, .text = text});
 }
 
 void Shard::hold_reserve() noexcept {

@@ -18,8 +18,6 @@ namespace {
 
 constexpr size_t kPartsPerWriteMax = 64;
 constexpr size_t kDirectReadBytesMin = 4096;
-constexpr size_t kLingerReadsMax =
-    16;  // per look: a peer that never stops sending cannot hold the turn
 
 size_t size_of(std::span<const iovec> parts) noexcept {
   size_t size = 0;
@@ -78,6 +76,7 @@ void Shard::read_some(Socket& socket, bool over) noexcept {
   socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + *got,
                           std::memory_order_relaxed);
   socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
+  socket.awaits_first_byte = false;
   if (socket.cutter != nullptr) return deliver_frames(socket, buffer.first(*got));
   deliver(socket, std::move(block), *got);
 }
@@ -112,10 +111,17 @@ void Shard::deliver(Socket& socket, Block block, size_t size) noexcept {
 void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept {
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
   const OwnerTag to = socket.route.to != 0 ? socket.route.to : socket.owner;
+  bool had_part = socket.cutter->pending_bytes() != 0;
   for (;;) {
     Result<CutFrame> frame = socket.cutter->next(bytes);
-    if (!frame) return on_stream_failed(socket, frame.error());
-    if (!frame->block) return;
+    if (!frame) {
+      if (frame.error().is(Errc::kFrameTooLarge)) {
+        context_.counters.add(&Counters::frames_too_large);
+      }
+      return on_stream_failed(socket, frame.error());
+    }
+    if (!frame->block) break;
+    had_part = false;
     const Appetite appetite = tell(socket.owner, {.kind = EventKind::kFrame,
                                                   .socket = id,
                                                   .value = static_cast<int32_t>(frame->size),
@@ -125,6 +131,9 @@ void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept
     if (appetite == Appetite::kFull) mark_full(socket, to);
     if (appetite == Appetite::kBroken) return on_stream_failed(socket, Error::from_errno(ENOMEM));
   }
+  if (had_part || socket.cutter->pending_bytes() == 0) return;
+  socket.input_since_ms = now_ms_;  // a frame has begun
+  arm_deadline(socket);
 }
 
 // A write that failed on another thread may have taken the socket's error with it, so that the turn
@@ -204,7 +213,8 @@ void Shard::on_foreign_error(Socket& socket) noexcept {
 // ---------------------------------------------------------------------------------------
 
 void Shard::count_queued_locked(Socket& socket) noexcept {
-  const uint64_t waiting = socket.write_blocked ? socket.output.queued_bytes() : 0;
+  const bool waits = socket.write_blocked || is_opening(socket.state);
+  const uint64_t waiting = waits ? socket.output.held_bytes() : 0;
   if (waiting == socket.counted_bytes) return;
   // Wraps around for less, as unsigned sums do; only a bound is checked against it.
   context_.queued_bytes.fetch_add(waiting - socket.counted_bytes, std::memory_order_relaxed);
@@ -233,7 +243,7 @@ void Shard::flush_locked(Socket& socket, std::optional<BatchSender::Send> first)
     }
     socket.output.consume(*taken);
     written += *taken;
-    blocked = *taken < asked || written >= kFlushBytesMax;
+    blocked = *taken < asked || written >= context_.limits.turn_bytes_max;
   }
   if (written != 0) {
     // Statistics, written under the mutex.
@@ -269,6 +279,16 @@ void Shard::warn_locked(Socket& socket) noexcept {
   socket.warned = true;
 }
 
+void Shard::drop_low_locked(Socket& socket) noexcept {
+  const size_t bytes = socket.output.drop_low();
+  if (bytes == 0) return;
+  count_queued_locked(socket);
+  context_.counters.add(&Counters::low_priority_dropped, bytes);
+  base::Text<255> line("socket ");
+  line << socket.id.load(std::memory_order_relaxed) << ": " << bytes;  // under the mutex
+  tell_limit("net_wbuffer_policy", line << " bytes of low priority dropped (net_wbuffer_policy)");
+}
+
 void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
   socket.output_dead = true;
   socket.output.clear();  // D-30: at once
@@ -279,6 +299,7 @@ void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::on_output_failed(Socket& socket, const Error& error) noexcept {
+  if (socket.opening != nullptr) return fail_opening(socket, error);
   if (socket.state != SocketState::kOpen || error.domain() != Error::Domain::kErrno) {
     return on_stream_failed(socket, error);  // over already, or ended by a limit of ours
   }
@@ -328,7 +349,10 @@ void Shard::finish_output(Socket& socket) noexcept {
 // on its way. So input is read and dropped until the peer's FIN, or until nothing is left that
 // could be lost: no input and every byte of ours acknowledged.
 void Shard::discard_input(Socket& socket) noexcept {
-  for (size_t reads = 0; reads < kLingerReadsMax; ++reads) {
+  socket.looked_ms = now_ms_;
+  // A peer that never stops sending cannot hold the turn.
+  const uint64_t look_end = socket.discarded_bytes + context_.limits.turn_bytes_max;
+  while (socket.discarded_bytes < look_end) {
     const Result<size_t> got = poller_->discard(context_.kernel, socket.fd, read_buffer_);
     if (!got) {
       if (!os::is_transient(got.error())) return free_socket(socket);
@@ -339,7 +363,10 @@ void Shard::discard_input(Socket& socket) noexcept {
     if (*got == 0) return free_socket(socket);
     socket.discarded_bytes += *got;
     const uint64_t limit = context_.limits.linger_discard_bytes;
-    if (limit != 0 && socket.discarded_bytes > limit) return free_socket(socket);
+    if (limit != 0 && socket.discarded_bytes > limit) {
+      context_.counters.add(&Counters::linger_discards);
+      return free_socket(socket);
+    }
   }
   if (!update_interest(socket)) return free_socket(socket);
   arm_deadline(socket);

@@ -27,6 +27,7 @@
 #include "base/mpsc_queue.hpp"
 #include "base/mutex.hpp"
 #include "base/timer_wheel.hpp"
+#include "net/admission.hpp"
 #include "net/event.hpp"
 #include "net/frame_cutter.hpp"
 #include "net/poller/poller.hpp"
@@ -101,7 +102,6 @@ struct Socket : base::MpscNode,
   bool close_requested = false;  // mutex; from the call on, sends are refused
   bool drop_requested = false;   // mutex; the same for shutdown
   bool orphaned = false;         // both; the owner is dead
-  bool listens = false;          // both; from the call of listen on
   bool write_blocked = false;    // mutex; the kernel took less than all: the turn waits for room
   bool output_dead = false;      // mutex; a write failed
   bool in_outbox = false;        // mutex; a worker will flush it
@@ -129,19 +129,30 @@ struct Socket : base::MpscNode,
   bool close_untold = false;  // turn; the sink had no memory: told again and again, and
   std::optional<base::Error> error_untold;  // turn; the id stays until then
   bool peer_ended = false;                  // turn; nothing more will come
+  bool awaits_first_byte = false;           // turn; started, and nothing came so far
   uint8_t accept_burst = 1;                 // turn
   OwnerTag full_for = 0;                    // turn
   Route route;                              // turn
+  ListeningPtr listening;                   // both; of a listener, from the call of listen on
+  Admission admission;                      // both; of an accepted connection, if it is counted
   std::unique_ptr<FrameCutter> cutter;      // turn; null: no framing
   std::unique_ptr<Opening> opening;         // turn, once the id's command has arrived
-  int64_t waiting_since_ms = 0;             // turn; since when the state's deadline runs; listener:
-                                            // when a failed accept was last logged
+  int64_t waiting_since_ms = 0;             // turn; since when the state's deadline runs
+  int64_t input_since_ms = 0;               // turn; since when the first byte, or the rest of a
+                                            // frame, is awaited
   int64_t pause_until_ms = 0;               // turn; listener: accepting rests
   int64_t pause_ms = 0;                     // turn; listener: for how long last time
   uint64_t discarded_bytes = 0;             // turn; lingering
+  int64_t looked_ms = 0;                    // turn; lingering: when input was last discarded
   uint32_t read_hint = 0;                   // turn; how much the next read is likely to bring
   uint32_t system_drops = 0;  // turn; UDP: datagrams that the system has dropped so far
 };
+
+// Output waits for the socket to open.
+inline bool is_opening(SocketState state) noexcept {
+  return state == SocketState::kReserved || state == SocketState::kConnecting ||
+         state == SocketState::kAccepted;
+}
 
 inline bool is_listener(SocketState state) noexcept {
   return state == SocketState::kListenPaused || state == SocketState::kListening;
