@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("skyloom ") + SKYLOOM_VERSION);
   app.footer(
       "SIGTERM or SIGINT: orderly stop (a second one: at once). SIGHUP: reopen the log.\n"
+      "SIGUSR1: limits, and how often each was reached, into the log.\n"
       "Exit codes: 0 ended as asked, 1 failed to start or to stop in time, 2 wrong usage or "
       "configuration.");
   try {

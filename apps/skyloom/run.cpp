@@ -100,11 +100,11 @@ int stop_orderly(node::Node& node, os::SignalWaiter& signals) {
 int serve(node::Node& node, os::SignalWaiter& signals) {
   for (;;) {
     const int signal = signals.wait();
-    if (signal == SIGHUP) {
-      reopen_log(node);
-      continue;
+    switch (signal) {
+      case SIGHUP: reopen_log(node); break;
+      case SIGUSR1: node.log_state(); break;
+      default: return stop_orderly(node, signals);  // a signal, or the last service is gone
     }
-    return stop_orderly(node, signals);  // a signal, or the last service is gone
   }
 }
 
@@ -128,7 +128,7 @@ int run(const std::string& config_path) {
     pid_file = std::move(daemon).value();
   }
   os::ignore_sigpipe();
-  auto signals = os::SignalWaiter::create({SIGINT, SIGTERM, SIGHUP});
+  auto signals = os::SignalWaiter::create({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
   if (!signals) return complain("signals: " + signals.error().message(), kExitFailed);
 
   os::RealKernel kernel;

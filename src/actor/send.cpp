@@ -52,10 +52,16 @@ bool System::is_remote(uint32_t handle) const noexcept {
   return harbor != 0 && harbor != options_.harbor;
 }
 
+bool System::is_too_large(size_t size) noexcept {
+  if (size <= options_.limits.message_bytes_max && size <= kPayloadBytesMax) return false;
+  counters_.add(&Counters::messages_too_large);
+  return true;
+}
+
 int System::send(Service& from, uint32_t source, uint32_t destination, int type, int session,
                  void* data, size_t size) noexcept {
   if (source == 0) source = from.handle();
-  if (size > options_.limits.message_bytes_max || size > kPayloadBytesMax) {
+  if (is_too_large(size)) {
     logf(from.handle(), "error: The message to %x is too large", destination);
     free_if_adopted(type, data);
     return kTooLarge;
@@ -89,7 +95,7 @@ int System::send_name(Service& from, uint32_t source, const char* destination, i
     free_if_adopted(type, data);
     return kBadDestination;
   }
-  if (size > options_.limits.message_bytes_max || size > kPayloadBytesMax) {
+  if (is_too_large(size)) {
     logf(from.handle(), "error: The message to %s is too large", destination);
     free_if_adopted(type, data);
     return kTooLarge;
@@ -147,6 +153,7 @@ PushResult System::push_to(uint32_t handle, Message& message, PushMode mode) noe
                                                         mode, options_.limits.mailbox);
   if (is_delivered(pushed.result)) message.release();  // NOLINT: the mailbox has it
   if (pushed.became_ready) scheduler_.schedule(*service);
+  if (pushed.result == PushResult::kRefused) counters_.add(&Counters::requests_refused);
   return pushed.result;
 }
 

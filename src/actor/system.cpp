@@ -87,7 +87,10 @@ int System::timeout(uint32_t handle, int centiseconds_ahead, int session) noexce
       set = timers_.set(*service, {handle, session}, deadline, options_.limits.timers_max);
     });
   }
-  if (set == Timers::Set::kRefused) return -1;
+  if (set == Timers::Set::kRefused) {
+    counters_.add(&Counters::timers_refused);
+    return -1;
+  }
   if (set == Timers::Set::kSetEarlier) scheduler_.wake_sleeper();
   return session;
 }

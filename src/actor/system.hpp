@@ -63,6 +63,18 @@ struct ServiceFigures {
   base::Nanos cpu{0};
 };
 
+// Limits that were reached. Read by anyone; nothing hangs on their order.
+struct Counters {
+  using Value = std::atomic<uint64_t>;
+  Value requests_refused{0};  // mailbox_max, mailbox_max_bytes, or no memory
+  Value messages_too_large{0};
+  Value timers_refused{0};
+
+  void add(Value Counters::* value) noexcept {
+    (this->*value).fetch_add(1, std::memory_order_relaxed);  // a statistic
+  }
+};
+
 class System final : private Runner {
  public:
   // `clock`, `hooks` and `waiter` outlive the System. A null waiter: only timers are waited for.
@@ -164,6 +176,7 @@ class System final : private Runner {
 
   Modules& modules() noexcept { return modules_; }
   const Options& options() const noexcept { return options_; }
+  const Counters& counters() const noexcept { return counters_; }
   Scheduler::Figures scheduler_figures() const noexcept { return scheduler_.figures(); }
   void set_next_handle_for_test(uint32_t local) { table_.set_next_for_test(local); }
 
@@ -204,6 +217,7 @@ class System final : private Runner {
   int send_remote(const RemoteName& destination, Outgoing& outgoing) noexcept;
   void send_error(uint32_t from, uint32_t to, int session) noexcept;
   PushResult push_to(uint32_t handle, Message& message, PushMode mode) noexcept;
+  bool is_too_large(size_t size) noexcept;
   void dispose(const RawMessage& message, bool is_receiver_harbor) noexcept;
   size_t weigh(const RawMessage& message) const noexcept;
 
@@ -228,6 +242,7 @@ class System final : private Runner {
   std::deque<Service> services_ SKYLOOM_GUARDED_BY(pool_mutex_);  // never shrinks
   base::IntrusiveList<Runnable, RunTag> unused_ SKYLOOM_GUARDED_BY(pool_mutex_);
   base::IdTable<Service> table_;
+  Counters counters_;
   std::atomic<uint32_t> counted_{0};
   std::atomic<uint32_t> monitor_{0};
   std::atomic<uint32_t> harbor_service_{0};

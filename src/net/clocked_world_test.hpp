@@ -34,16 +34,18 @@ class ClockedTest : public ::testing::Test {
   }
   void TearDown() override { network_.reset(); }
 
-  // Turns of all shards until nothing happens any more.
-  void settle() {
-    for (int quiet = 0; quiet < 3;) {
-      size_t events = 0;
-      for (uint32_t shard = 0; shard < network_->shard_count(); ++shard) {
-        base::MutexLock turn(network_->shard(shard).turn_mutex());
-        events += network_->shard(shard).turn(base::Nanos::zero());
-      }
-      quiet = events == 0 ? quiet + 1 : 0;
+  // One turn of each shard; returns the number of events.
+  size_t turn() {
+    size_t events = 0;
+    for (uint32_t shard = 0; shard < network_->shard_count(); ++shard) {
+      base::MutexLock lock(network_->shard(shard).turn_mutex());
+      events += network_->shard(shard).turn(base::Nanos::zero());
     }
+    return events;
+  }
+  // Until nothing happens any more.
+  void settle() {
+    for (int quiet = 0; quiet < 3;) quiet = turn() == 0 ? quiet + 1 : 0;
   }
   void pass(int64_t millis) {
     clock_.advance(base::Millis(millis));
@@ -110,6 +112,11 @@ class ClockedTest : public ::testing::Test {
       }
     }
     return text;
+  }
+  size_t lines_with(std::string_view part) {
+    size_t count = 0;
+    for (const std::string& line : log_->lines()) count += line.find(part) != line.npos ? 1 : 0;
+    return count;
   }
   uint64_t counted(std::atomic<uint64_t> Counters::* counter) {
     return (network_->counters().*counter).load();

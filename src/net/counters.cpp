@@ -12,8 +12,8 @@ constexpr int64_t kSecondMs = 1000;
 
 }  // namespace
 
-const std::array<Counters::Row, 26>& Counters::rows() noexcept {
-  static constexpr std::array<Row, 26> kRows = {{
+const std::array<Counters::Row, 27>& Counters::rows() noexcept {
+  static constexpr std::array<Row, 27> kRows = {{
       {"accepted", &Counters::accepted},
       {"refused", &Counters::refused},
       {"refused_sockets", &Counters::refused_sockets},
@@ -24,6 +24,7 @@ const std::array<Counters::Row, 26>& Counters::rows() noexcept {
       {"accept_rate_reached", &Counters::accept_rate_reached},
       {"accept_failures", &Counters::accept_failures},
       {"opens_refused", &Counters::opens_refused},
+      {"lookups_refused", &Counters::lookups_refused},
       {"lookup_timeouts", &Counters::lookup_timeouts},
       {"connect_timeouts", &Counters::connect_timeouts},
       {"first_byte_timeouts", &Counters::first_byte_timeouts},

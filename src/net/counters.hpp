@@ -18,8 +18,7 @@ namespace skyloom::net {
 struct Counters {
   using Value = std::atomic<uint64_t>;
   Value accepted{0};
-  Value refused{
-      0};  // connections closed at once, for whatever reason; the next five are part of it
+  Value refused{0};  // connections closed at once; the next five say why
   Value refused_sockets{0};
   Value refused_listener{0};
   Value refused_address{0};
@@ -28,6 +27,7 @@ struct Counters {
   Value accept_rate_reached{0};  // seconds in which a listener had to wait
   Value accept_failures{0};      // and then a rest of the listener
   Value opens_refused{0};        // listen, connect, bind, UDP at net_max_sockets
+  Value lookups_refused{0};      // at dns_queue_max
   Value lookup_timeouts{0};
   Value connect_timeouts{0};
   Value first_byte_timeouts{0};
@@ -49,7 +49,7 @@ struct Counters {
     std::string_view name;
     Value Counters::* value;
   };
-  static const std::array<Row, 26>& rows() noexcept;
+  static const std::array<Row, 27>& rows() noexcept;
   void add(Value Counters::* value, uint64_t more = 1) noexcept {
     (this->*value).fetch_add(more, std::memory_order_relaxed);  // a statistic
   }

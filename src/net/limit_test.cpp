@@ -1,4 +1,5 @@
-// Every limit of the engine at one below, at, and one above it.
+// Every limit of the engine at one below, at, and one above it; those of output have a file of
+// their own.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -16,11 +17,6 @@ class LimitTest : public ClockedTest {
   bool is_turned_away(Peer& peer) {
     settle();
     return waiter_.wait_ready(peer.fd(), {.read = true}, base::Nanos::zero());
-  }
-  size_t lines_with(std::string_view part) {
-    size_t count = 0;
-    for (const std::string& line : log_->lines()) count += line.find(part) != line.npos ? 1 : 0;
-    return count;
   }
   void end(Peer& peer, SocketId server) {
     peer.close();
@@ -225,6 +221,34 @@ TEST_F(LimitTest, AcceptingLeavesTheSpareDescriptorsToOthers) {
   EXPECT_EQ(accepted(listener), 3u) << "it goes on when there is room";
 }
 
+// The pauses are 10, 20, 40 and, at the limit, 40 milliseconds again.
+TEST_F(LimitTest, TheRestOfAListenerThatCannotAcceptDoublesUpToItsLimit) {
+  Limits limits;
+  limits.descriptors_spare = 4;
+  limits.accept_backoff_ms_min = 10;
+  limits.accept_backoff_ms_max = 40;
+  start(limits);
+  const Listener listener = listen();
+  network_->pause(listener.id);
+  settle();
+  std::vector<Peer> peers;
+  for (int count = 0; count < 6; ++count) peers.push_back(connect(listener.address));
+  sim_.set_descriptors_max(sim_.open_descriptors() + 4);
+  network_->start(listener.id, kOwner);
+  settle();
+  EXPECT_EQ(counted(&Counters::refused_descriptors), 1u);
+  uint64_t tries = 1;
+  for (const int64_t pause_ms : {10, 20, 40, 40}) {
+    pass(pause_ms - 1);
+    EXPECT_EQ(counted(&Counters::refused_descriptors), tries) << pause_ms;
+    pass(1);
+    EXPECT_EQ(counted(&Counters::refused_descriptors), ++tries) << pause_ms;
+  }
+  sim_.set_descriptors_max(sim_.open_descriptors() + 100);
+  pass(40);
+  EXPECT_EQ(accepted(listener), 1u) << "the one that still waits";
+}
+
 TEST_F(LimitTest, TheSocketLimitIsExactForOpensAndCounted) {
   Limits limits;
   limits.sockets_max = 2;
@@ -234,130 +258,6 @@ TEST_F(LimitTest, TheSocketLimitIsExactForOpensAndCounted) {
   EXPECT_FALSE(network_->open_udp(kOwner, "", 0).ok());
   EXPECT_FALSE(network_->listen(kOwner, "127.0.0.1", 0, 8).ok());
   EXPECT_EQ(counted(&Counters::opens_refused), 2u);
-}
-
-// A socket with nothing left in the kernel's buffers: what is sent from now on is queued.
-TEST_F(LimitTest, TheWriteBufferTakesExactlyItsLimit) {
-  constexpr size_t kMax = 1000;
-  for (const size_t more : {kMax - 1, kMax, kMax + 1}) {
-    start({{.write_buffer_max = 400'000, .write_buffer_policy = WriteBufferPolicy::kRefuse}});
-    const Listener listener = listen();
-    Pair stalled = pair(listener);
-    ASSERT_EQ(send(stalled.server, 300'000), SendVerdict::kAccepted);
-    settle();
-    const uint64_t queued = network_->info()[1].queued_bytes;
-    ASSERT_GT(queued, 0u);
-    ASSERT_EQ(send(stalled.server, 400'000 - kMax - queued), SendVerdict::kAccepted);
-    EXPECT_EQ(send(stalled.server, more),
-              more <= kMax ? SendVerdict::kAccepted : SendVerdict::kRefused);
-    EXPECT_EQ(counted(&Counters::write_buffer_reached), more <= kMax ? 0u : 1u);
-    EXPECT_EQ(story(stalled.server).find("ERROR"), std::string::npos);
-  }
-}
-
-TEST_F(LimitTest, AtTheCapLowPriorityGoesFirstAndIsCounted) {
-  start({{.write_buffer_max = 1'000'000, .write_buffer_policy = WriteBufferPolicy::kDropLow}});
-  const Listener listener = listen();
-  Pair stalled = pair(listener);
-  ASSERT_EQ(send(stalled.server, 500'000), SendVerdict::kAccepted);
-  settle();
-  ASSERT_EQ(send(stalled.server, 400'000, Priority::kLow), SendVerdict::kAccepted);
-  ASSERT_EQ(send(stalled.server, 400'000), SendVerdict::kAccepted);
-  EXPECT_EQ(counted(&Counters::low_priority_dropped), 400'000u);
-  EXPECT_EQ(lines_with("400000 bytes of low priority dropped"), 1u);
-  EXPECT_EQ(send(stalled.server, 400'000), SendVerdict::kRefused);
-}
-
-class TotalTest : public LimitTest {
- protected:
-  // Two sockets with different queues, and `room` bytes left of the node's total.
-  void fill(WriteBufferPolicy policy, size_t room) {
-    Limits limits;
-    limits.write_buffer_policy = policy;
-    limits.write_buffer_total = kTotal;
-    start(limits);
-    const Listener listener = listen();
-    for (const size_t size : {900'000u, 300'000u}) {
-      pairs_.push_back(pair(listener));
-      ASSERT_EQ(send(pairs_.back().server, size), SendVerdict::kAccepted);
-      settle();
-    }
-    const uint64_t queued = total();
-    ASSERT_LT(queued, kTotal - room);
-    ASSERT_EQ(send(pairs_[1].server, kTotal - room - queued), SendVerdict::kAccepted);
-    ASSERT_EQ(total(), kTotal - room);
-  }
-  uint64_t total() {
-    uint64_t bytes = 0;
-    for (const SocketSnapshot& socket : network_->info()) bytes += socket.queued_bytes;
-    return bytes;
-  }
-  void TearDown() override {
-    pairs_.clear();
-    LimitTest::TearDown();
-  }
-
-  static constexpr size_t kTotal = 1'000'000;
-  std::vector<Pair> pairs_;
-};
-
-TEST_F(TotalTest, AtTheNodesTotalTheLargestQueueIsClosedAndNotTheSender) {
-  fill(WriteBufferPolicy::kClose, 1000);
-  EXPECT_EQ(send(pairs_[1].server, 999), SendVerdict::kAccepted);
-  EXPECT_EQ(send(pairs_[1].server, 1), SendVerdict::kAccepted);
-  settle();
-  EXPECT_EQ(network_->sockets(), 3u) << "nothing is closed at the limit";
-  EXPECT_EQ(send(pairs_[1].server, 1), SendVerdict::kAccepted);
-  settle();
-  EXPECT_NE(story(pairs_[0].server).find("ERROR write buffer limit of the node; CLOSE; "),
-            std::string::npos);
-  EXPECT_EQ(story(pairs_[1].server).find("ERROR"), std::string::npos);
-  EXPECT_LT(total(), kTotal);
-  EXPECT_EQ(counted(&Counters::write_total_reached), 1u);
-}
-
-TEST_F(TotalTest, WithTheRefusingPolicyNobodyLosesAnything) {
-  fill(WriteBufferPolicy::kRefuse, 1000);
-  EXPECT_EQ(send(pairs_[1].server, 1001), SendVerdict::kRefused);
-  EXPECT_EQ(send(pairs_[1].server, 1000), SendVerdict::kAccepted);
-  EXPECT_EQ(send(pairs_[0].server, 1), SendVerdict::kRefused);
-  settle();
-  EXPECT_EQ(total(), kTotal);
-  EXPECT_EQ(network_->sockets(), 3u);
-}
-
-TEST_F(TotalTest, LowPriorityOfTheLargestQueueMakesRoomForOthers) {
-  fill(WriteBufferPolicy::kDropLow, 1000);
-  ASSERT_EQ(send(pairs_[0].server, 1000, Priority::kLow), SendVerdict::kAccepted);
-  EXPECT_EQ(send(pairs_[1].server, 1000), SendVerdict::kAccepted);
-  EXPECT_EQ(counted(&Counters::low_priority_dropped), 1000u);
-  EXPECT_EQ(send(pairs_[1].server, 1), SendVerdict::kRefused) << "nothing low is left";
-  EXPECT_EQ(total(), kTotal);
-}
-
-TEST_F(LimitTest, WhatWaitsForAConnectCountsForTheNode) {
-  Limits limits;
-  limits.write_buffer_total = 1000;
-  limits.write_buffer_policy = WriteBufferPolicy::kRefuse;
-  start(limits);
-  const auto id = network_->connect(kOwner, "later.example", 80);
-  ASSERT_TRUE(id.ok());
-  EXPECT_EQ(send(*id, 999), SendVerdict::kAccepted);
-  EXPECT_EQ(send(*id, 2), SendVerdict::kRefused);
-  EXPECT_EQ(send(*id, 1), SendVerdict::kAccepted);
-}
-
-TEST_F(LimitTest, TheFirstWarningComesAtItsSizeAndNotBelow) {
-  for (const size_t size : {size_t{99'999}, size_t{100'000}, size_t{100'001}}) {
-    Limits limits;
-    limits.warn_bytes = 100'000;
-    start(limits);
-    const auto id = network_->connect(kOwner, "later.example", 80);
-    ASSERT_TRUE(id.ok());
-    const size_t before = log_->count(EventKind::kWarning, *id);
-    EXPECT_EQ(send(*id, size), SendVerdict::kAccepted);
-    EXPECT_EQ(log_->count(EventKind::kWarning, *id) - before, size < 100'000 ? 0u : 1u) << size;
-  }
 }
 
 TEST_F(LimitTest, AReadBringsAtMostItsLimit) {
@@ -372,6 +272,35 @@ TEST_F(LimitTest, AReadBringsAtMostItsLimit) {
     const std::string told = story(talking.server).substr(before);
     EXPECT_EQ(told, size <= kMax ? "DATA " + std::to_string(size) + "; " : "DATA 65536; DATA 1; ");
   }
+}
+
+TEST_F(LimitTest, OneTurnReadsItsBudgetOfDatagramsAndNotOneMore) {
+  for (const size_t count :
+       {kDatagramsPerTurnMax - 1, kDatagramsPerTurnMax, kDatagramsPerTurnMax + 1}) {
+    start({});
+    const auto id = network_->open_udp(kOwner, "127.0.0.1", 4000);
+    ASSERT_TRUE(id.ok());
+    settle();
+    auto sender = testing::PeerDatagram::open(peers_, *os::SocketAddress::parse("127.0.0.1", 0));
+    ASSERT_TRUE(sender.ok());
+    for (size_t sent = 0; sent < count; ++sent) {
+      ASSERT_TRUE(sender->send_to("x", *os::SocketAddress::parse("127.0.0.1", 4000)).ok());
+    }
+    turn();
+    EXPECT_EQ(log_->count(EventKind::kUdp, *id), std::min(count, kDatagramsPerTurnMax));
+    settle();
+    EXPECT_EQ(log_->count(EventKind::kUdp, *id), count) << "the rest comes in the next turn";
+  }
+}
+
+TEST_F(LimitTest, ALookupAboveTheQueuesLimitFailsAtOnceAndIsCounted) {
+  start({});
+  const auto id = network_->connect(kOwner, "one.too.many.example", 80);
+  ASSERT_TRUE(id.ok());
+  resolver_.answer(base::Error::of(base::Errc::kDnsQueueFull));
+  settle();
+  EXPECT_EQ(story(*id), "ERROR dns queue full; ");
+  EXPECT_EQ(counted(&Counters::lookups_refused), 1u);
 }
 
 TEST_F(LimitTest, ADiscardedInputIsBounded) {

@@ -132,6 +132,9 @@ void Network::resolve(SocketId id, std::string_view host, uint16_t port, Command
 
 void Network::on_resolved(SocketId id, uint16_t port, Command::Kind kind,
                           Result<Addresses> found) noexcept {
+  if (!found && found.error().is(Errc::kDnsQueueFull)) {
+    context_.counters.add(&Counters::lookups_refused);
+  }
   if (found.ok()) {
     for (os::SocketAddress& address : *found) address.set_port(port);
   }

@@ -116,6 +116,9 @@ class Network {
   // True when no socket is left, which may take `timeout`. Not from a turn.
   bool wait_until_empty(base::Nanos timeout);
   uint64_t sockets() const { return context_.sockets.load(std::memory_order_relaxed); }
+  // What net_wbuffer_total bounds: the memory of output that waits. A buffer is held whole until
+  // its last byte is sent.
+  uint64_t held_bytes() const { return context_.held_bytes.load(std::memory_order_relaxed); }
 
   std::vector<SocketSnapshot> info();
   const Counters& counters() const { return context_.counters; }

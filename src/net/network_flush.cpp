@@ -72,6 +72,7 @@ void Network::flush_together(std::span<const Outbox::Entry> entries, BatchSender
   std::array<std::array<iovec, kPartsPerBatchedSend>, BatchSender::kSendsMax> parts;
   std::array<const Outbox::Entry*, BatchSender::kSendsMax> held;
   std::array<const Outbox::Entry*, BatchSender::kSendsMax> alone;
+  const size_t budget = context_.limits.turn_bytes_max;
   size_t held_count = 0;
   size_t alone_count = 0;
   for (const Outbox::Entry& entry : entries) {
@@ -86,7 +87,7 @@ void Network::flush_together(std::span<const Outbox::Entry> entries, BatchSender
       socket.mutex.unlock();
       continue;
     }
-    const size_t count = socket.output.gather(parts[held_count]);
+    const size_t count = socket.output.gather(parts[held_count], budget);
     sends[held_count] = {.fd = socket.fd, .parts = {parts[held_count].data(), count}};
     held[held_count++] = &entry;
   }

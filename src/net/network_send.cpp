@@ -83,7 +83,7 @@ bool Network::waits_locked(const Socket& socket) noexcept {
 // A bound that may be passed by what other threads add meanwhile.
 bool Network::is_total_exceeded(size_t more) const noexcept {
   const uint64_t limit = context_.limits.write_buffer_total;
-  return limit != 0 && context_.queued_bytes.load(std::memory_order_relaxed) + more > limit;
+  return limit != 0 && context_.held_bytes.load(std::memory_order_relaxed) + more > limit;
 }
 
 // D-14. False: refuse the send. The policy's other effects have happened.

@@ -50,7 +50,7 @@ struct ShardContext {
   const std::atomic<int64_t>* const statistics_ms;  // null: the engine's clock
   std::vector<std::unique_ptr<Shard>> shards;
   std::atomic<uint64_t> sockets{0};
-  std::atomic<uint64_t> queued_bytes{0};             // of sockets that wait for the kernel
+  std::atomic<uint64_t> held_bytes{0};               // by output of sockets that wait
   std::atomic<int64_t> no_room_until_ms{INT64_MIN};  // nothing to be had from queues before
   std::atomic<int> reserve_fd{-1};                   // held back for accept() without descriptors
   std::atomic<uint32_t> next_shard{0};
@@ -197,14 +197,16 @@ class Shard {
   void owner_drained(OwnerTag owner) noexcept;
   void mark_full(Socket& socket, OwnerTag owner) noexcept;
   void unmark_full(Socket& socket) noexcept;
+  template <class Visit>
+  void for_each_in_turn(Visit visit);
+
+  // shard_deadlines.cpp
   std::optional<Deadline> deadline_of(const Socket& socket) const noexcept;
   void arm_deadline(Socket& socket) noexcept;
   void on_deadline(Socket& socket) noexcept;
   void fail_at_deadline(Socket& socket, base::Errc reason,
                         std::atomic<uint64_t> Counters::* counter) noexcept;
   void resume_input_clock(Socket& socket) noexcept;
-  template <class Visit>
-  void for_each_in_turn(Visit visit);
 
   // shard_open.cpp: listeners, connects, foreign descriptors
   void open(Socket& socket) noexcept;
@@ -247,7 +249,7 @@ class Shard {
   void begin_closing(Socket& socket) noexcept;
   void finish_output(Socket& socket) noexcept;
   void discard_input(Socket& socket) noexcept;
-  base::Result<size_t> write_locked(Socket& socket, size_t& asked) noexcept;
+  base::Result<size_t> write_locked(Socket& socket, size_t bytes_max, size_t& asked) noexcept;
   void count_queued_locked(Socket& socket) noexcept;
   bool tell_queued_locked(Socket& socket, uint64_t queued) noexcept;
 

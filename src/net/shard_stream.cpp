@@ -217,24 +217,26 @@ void Shard::count_queued_locked(Socket& socket) noexcept {
   const uint64_t waiting = waits ? socket.output.held_bytes() : 0;
   if (waiting == socket.counted_bytes) return;
   // Wraps around for less, as unsigned sums do; only a bound is checked against it.
-  context_.queued_bytes.fetch_add(waiting - socket.counted_bytes, std::memory_order_relaxed);
+  context_.held_bytes.fetch_add(waiting - socket.counted_bytes, std::memory_order_relaxed);
   socket.counted_bytes = waiting;
 }
 
-Result<size_t> Shard::write_locked(Socket& socket, size_t& asked) noexcept {
+Result<size_t> Shard::write_locked(Socket& socket, size_t bytes_max, size_t& asked) noexcept {
   std::array<iovec, kPartsPerWriteMax> parts;
-  const std::span<const iovec> batch(parts.data(), socket.output.gather(parts));
+  const std::span<const iovec> batch(parts.data(), socket.output.gather(parts, bytes_max));
   asked = size_of(batch);
   return socket.kind == SocketKind::kForeign ? context_.kernel.write_foreign(socket.fd, batch)
                                              : context_.kernel.send(socket.fd, batch);
 }
 
 void Shard::flush_locked(Socket& socket, std::optional<BatchSender::Send> first) noexcept {
+  const size_t budget = context_.limits.turn_bytes_max;
   size_t written = 0;
   bool blocked = false;
   while (!blocked && !socket.output.is_empty()) {
     size_t asked = first ? size_of(first->parts) : 0;
-    const Result<size_t> taken = first ? result_of(first->result) : write_locked(socket, asked);
+    const Result<size_t> taken =
+        first ? result_of(first->result) : write_locked(socket, budget - written, asked);
     first.reset();
     if (!taken) {
       if (!os::is_transient(taken.error())) return fail_output_locked(socket, taken.error());
@@ -243,7 +245,7 @@ void Shard::flush_locked(Socket& socket, std::optional<BatchSender::Send> first)
     }
     socket.output.consume(*taken);
     written += *taken;
-    blocked = *taken < asked || written >= context_.limits.turn_bytes_max;
+    blocked = *taken < asked || written >= budget;
   }
   if (written != 0) {
     // Statistics, written under the mutex.

@@ -77,14 +77,20 @@ bool WriteQueue::push(SendBuffer buffer, Priority priority) noexcept {
   return true;
 }
 
-size_t WriteQueue::gather(std::span<iovec> into) noexcept {
+size_t WriteQueue::gather(std::span<iovec> into, size_t bytes_max) noexcept {
   size_t filled = 0;
-  for (uint32_t index = 0; index < high_.count() && filled < into.size(); ++index) {
-    into[filled++] = part_of(high_.at(index), index == 0 ? head_sent_ : 0);
+  size_t left = bytes_max;
+  const auto take = [&](iovec part) {
+    part.iov_len = std::min(part.iov_len, left);
+    left -= part.iov_len;
+    into[filled++] = part;
+  };
+  const auto has_room = [&] { return filled < into.size() && left != 0; };
+  for (uint32_t index = 0; index < high_.count() && has_room(); ++index) {
+    take(part_of(high_.at(index), index == 0 ? head_sent_ : 0));
   }
-  for (uint32_t index = 0; low_ != nullptr && index < low_->count() && filled < into.size();
-       ++index) {
-    into[filled++] = part_of(low_->at(index), 0);
+  for (uint32_t index = 0; low_ != nullptr && index < low_->count() && has_room(); ++index) {
+    take(part_of(low_->at(index), 0));
   }
   return filled;
 }

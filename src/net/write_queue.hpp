@@ -48,8 +48,9 @@ class WriteQueue {
  public:
   // False when the memory cannot be had: the buffer is released, nothing is queued.
   bool push(SendBuffer buffer, Priority priority) noexcept;
-  // The next bytes to write, in order, into `into`; returns how many parts were filled.
-  size_t gather(std::span<iovec> into) noexcept;
+  // The next bytes to write, at most `bytes_max`, in order, into `into`; returns how many parts
+  // were filled.
+  size_t gather(std::span<iovec> into, size_t bytes_max) noexcept;
   // The first `bytes` of what gather() gave are written; their buffers are released.
   void consume(size_t bytes) noexcept;
   // What drop_low() would release. Takes as long as there are buffers.

@@ -23,7 +23,7 @@ SendBuffer buffer_of(const std::string& bytes) {
 
 std::string first_bytes(WriteQueue& queue, size_t count) {
   std::array<iovec, 64> parts;
-  const size_t filled = queue.gather(parts);
+  const size_t filled = queue.gather(parts, SIZE_MAX);
   std::string bytes;
   for (size_t index = 0; index < filled && bytes.size() < count; ++index) {
     bytes.append(static_cast<const char*>(parts[index].iov_base), parts[index].iov_len);
@@ -84,7 +84,7 @@ TEST(WriteQueue, AgreesWithTwoListsOnRandomScripts) {
         queued += bytes.size();
       } else if (queued != 0) {
         std::array<iovec, 64> parts;
-        const size_t count = queue.gather(parts);
+        const size_t count = queue.gather(parts, SIZE_MAX);
         size_t available = 0;
         for (size_t index = 0; index < count; ++index) available += parts[index].iov_len;
         const size_t take = 1 + random.below(available);
@@ -111,6 +111,39 @@ TEST(WriteQueue, AgreesWithTwoListsOnRandomScripts) {
       ASSERT_EQ(queue.is_empty(), queued == 0);
     }
   }
+}
+
+TEST(WriteQueue, GathersAtMostTheBytesAskedForAlsoInTheMiddleOfABuffer) {
+  WriteQueue queue;
+  ASSERT_TRUE(queue.push(SendBuffer::copy_of("abc", 3), Priority::kHigh));
+  ASSERT_TRUE(queue.push(SendBuffer::copy_of("def", 3), Priority::kHigh));
+  ASSERT_TRUE(queue.push(SendBuffer::copy_of("ghi", 3), Priority::kLow));
+  queue.consume(1);
+  for (size_t most = 0; most <= 9; ++most) {
+    iovec parts[4];
+    std::string bytes;
+    const size_t filled = queue.gather(parts, most);
+    for (size_t index = 0; index < filled; ++index) {
+      bytes.append(static_cast<const char*>(parts[index].iov_base), parts[index].iov_len);
+      EXPECT_NE(parts[index].iov_len, 0u);
+    }
+    EXPECT_EQ(bytes, std::string("bcdefghi").substr(0, most));
+  }
+}
+
+TEST(WriteQueue, HoldsABufferUntilItsLastByteIsWritten) {
+  WriteQueue queue;
+  ASSERT_TRUE(queue.push(SendBuffer::copy_of("abcdef", 6), Priority::kHigh));
+  ASSERT_TRUE(queue.push(SendBuffer::copy_of("ghi", 3), Priority::kLow));
+  queue.consume(5);
+  EXPECT_EQ(queue.queued_bytes(), 4u);
+  EXPECT_EQ(queue.held_bytes(), 9u);
+  queue.consume(1);
+  EXPECT_EQ(queue.held_bytes(), 3u);
+  queue.consume(1);
+  EXPECT_EQ(queue.held_bytes(), 3u);
+  queue.clear();
+  EXPECT_EQ(queue.held_bytes(), 0u);
 }
 
 }  // namespace

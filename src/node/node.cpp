@@ -75,6 +75,16 @@ net::Limits net_limits(const NodeConfig& config) {
   return limits;
 }
 
+void append_figure(std::string& line, std::string_view name, const std::atomic<uint64_t>& value) {
+  line.append(" ").append(name).append(" ");
+  line.append(std::to_string(value.load(std::memory_order_relaxed)));  // a statistic
+}
+
+bool is_limit(const ConfigRow& row) {
+  return row.unit == ConfigUnit::kCount || row.unit == ConfigUnit::kBytes ||
+         row.unit == ConfigUnit::kMillis || row.key == "net_wbuffer_policy";
+}
+
 }  // namespace
 
 Node::Node(const NodeConfig& config, const ConfigValues& values, const NodeParts& parts)
@@ -169,6 +179,32 @@ bool Node::stop(Nanos timeout) {
 bool Node::wait_until_empty(Nanos timeout) {
   std::unique_lock lock(empty_mutex_);
   return empty_changed_.wait_for(lock, timeout, [&] { return is_empty_; });
+}
+
+void Node::log_state() noexcept {
+  const bool has_memory = base::try_allocate([&] {
+    std::string limits = "state: limits:";
+    for (const ConfigRow& row : config_rows()) {
+      if (is_limit(row))
+        limits.append(" ").append(row.key).append(" ").append(value_text(row, config_));
+    }
+    log(limits);
+    log("state: services " + std::to_string(system_.service_count()) + ", sockets " +
+        std::to_string(network_->sockets()) + ", bytes held by output " +
+        std::to_string(network_->held_bytes()));
+    std::string net = "state: net:";
+    for (const net::Counters::Row& row : net::Counters::rows()) {
+      append_figure(net, row.name, network_->counters().*row.value);
+    }
+    log(net);
+    const actor::Counters& reached = system_.counters();
+    std::string actors = "state: actor:";
+    append_figure(actors, "requests_refused", reached.requests_refused);
+    append_figure(actors, "messages_too_large", reached.messages_too_large);
+    append_figure(actors, "timers_refused", reached.timers_refused);
+    log(actors);
+  });
+  if (!has_memory) log("state: no memory to tell it");
 }
 
 // --- threads

@@ -57,6 +57,10 @@ class Node final : private actor::Hooks,
   // Not from a thread of the node. A second call returns at once.
   bool stop(base::Nanos timeout);
 
+  // Limits, what they bound now, and how often each was reached: a few lines in the log. Any
+  // thread.
+  void log_state() noexcept;
+
   actor::System& system() noexcept { return system_; }
   net::Network& network() noexcept { return *network_; }
   const NodeConfig& config() const noexcept { return config_; }

@@ -64,7 +64,7 @@ class StartTest(NodeTest):
         self.assertRegex(run_skyloom("--version").stdout, r"^skyloom \d+\.\d+\.\d+\n$")
         done = run_skyloom("--help")
         self.assertEqual(done.returncode, 0)
-        for word in ("CONFIG", "--check", "--version", "SIGHUP"):
+        for word in ("CONFIG", "--check", "--version", "SIGHUP", "SIGUSR1"):
             self.assertIn(word, done.stdout)
 
     def test_wrong_usage_is_2(self):
@@ -179,6 +179,19 @@ class StartTest(NodeTest):
         node.wait_for_line("^plain log: argument some words$")
         node.signal(signal.SIGHUP)
         node.wait_for_line("^plain log: reopened$")
+        self.assert_stops(node)
+
+    def test_a_signal_tells_the_limits_and_how_often_each_was_reached(self):
+        node, port = self.start_raw_echo(net_max_per_ip=2)
+        with connect(port), connect(port), connect(port) as third:
+            self.assertEqual(third.recv(1), b"")
+            node.signal(signal.SIGUSR1)
+            self.assertIn(" net_max_per_ip 2 ", node.wait_for_line("state: limits: .*")[0] + " ")
+            node.wait_for_line("state: services 2, sockets 3, bytes held by output 0$")
+            node.wait_for_line("state: net: accepted 2 refused 1 refused_sockets 0 refused_listener 0 refused_address 1 ")
+            node.wait_for_line("state: actor: requests_refused 0 messages_too_large 0 timers_refused 0$")
+            node.signal(signal.SIGUSR1)  # not the end
+            node.wait_for_line("state: actor: requests_refused", count=2)
         self.assert_stops(node)
 
     # --- how it waits for sockets
