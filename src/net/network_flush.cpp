@@ -72,7 +72,6 @@ void Network::flush_together(std::span<const Outbox::Entry> entries, BatchSender
   std::array<std::array<iovec, kPartsPerBatchedSend>, BatchSender::kSendsMax> parts;
   std::array<const Outbox::Entry*, BatchSender::kSendsMax> held;
   std::array<const Outbox::Entry*, BatchSender::kSendsMax> alone;
-  const size_t budget = context_.limits.turn_bytes_max;
   size_t held_count = 0;
   size_t alone_count = 0;
   for (const Outbox::Entry& entry : entries) {
@@ -87,7 +86,7 @@ void Network::flush_together(std::span<const Outbox::Entry> entries, BatchSender
       socket.mutex.unlock();
       continue;
     }
-    const size_t count = socket.output.gather(parts[held_count], budget);
+    const size_t count = socket.output.gather(parts[held_count], SIZE_MAX);
     sends[held_count] = {.fd = socket.fd, .parts = {parts[held_count].data(), count}};
     held[held_count++] = &entry;
   }
@@ -95,7 +94,7 @@ void Network::flush_together(std::span<const Outbox::Entry> entries, BatchSender
   for (size_t index = 0; index < held_count; ++index) {
     Socket& socket = *held[index]->socket;
     Shard& shard = home_of(held[index]->id);
-    shard.flush_locked(socket, sends[index]);
+    shard.flush_locked(socket, SIZE_MAX, sends[index]);
     if (socket.write_blocked) shard.request_attention_locked(socket);
     socket.mutex.unlock();
   }

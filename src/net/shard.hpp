@@ -121,9 +121,10 @@ class Shard {
     return own != nullptr ? *own : context_.limits;
   }
   // Any thread, socket.mutex held: writes what the kernel takes now.
-  void flush_locked(Socket& socket) noexcept { flush_locked(socket, std::nullopt); }
-  // The same, when the first write has been made already.
-  void flush_locked(Socket& socket, std::optional<BatchSender::Send> first) noexcept;
+  void flush_locked(Socket& socket) noexcept { flush_locked(socket, SIZE_MAX, std::nullopt); }
+  // The same, with at most `bytes_max`, when the first write may have been made already.
+  void flush_locked(Socket& socket, size_t bytes_max,
+                    std::optional<BatchSender::Send> first) noexcept;
   void flush_datagrams_locked(Socket& socket) noexcept;
   // False: the kernel takes it later.
   bool send_datagram_locked(Socket& socket, const SendBuffer& buffer,

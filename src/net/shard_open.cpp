@@ -244,9 +244,11 @@ bool Shard::accept_one(Socket& listener) noexcept {
   if (spare != 0 && accepted->fd >= 0 &&
       static_cast<uint64_t>(accepted->fd) + spare >= context_.kernel.descriptors_end()) {
     // Descriptors are given out from below: fewer than the spare ones are left. This client is
-    // turned away, so that it need not hang; the others wait in the backlog.
+    // turned away, so that it need not hang; the others wait in the backlog, but for those that
+    // have their descriptor already.
     refuse(listener, *accepted, &Counters::refused_descriptors, "net_reserve_fds", spare);
     tell_accept_error(listener, Error::from_errno(EMFILE));
+    if (poller_->has_accepted(listener.fd)) return true;
     rest_listener(listener);
     return false;
   }
@@ -349,12 +351,8 @@ void Shard::refuse(const Socket& listener, const os::Accepted& accepted,
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
   context_.counters.add(&Counters::accept_failures);
-  if (!os::is_out_of_descriptors(error)) {
-    base::Text<255> line("accept on socket ");
-    tell_limit("accept", line << listener.id.load(kOurTurn) << ": " << error.text());
-    return rest_listener(listener);
-  }
   tell_accept_error(listener, error);
+  if (!os::is_out_of_descriptors(error)) return rest_listener(listener);
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
   // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
@@ -365,12 +363,17 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (!surplus) rest_listener(listener);
 }
 
-// To the owner, once in a second (D-27).
+// Once in a second: lack of descriptors to the owner (D-27), what else there is to the log.
 void Shard::tell_accept_error(Socket& listener, const Error& error) noexcept {
   if (now_ms_ - listener.listening->error_told_ms < kAcceptErrorTellMs) return;
   listener.listening->error_told_ms = now_ms_;
   const base::ErrorText text = error.text();
-  (void)emit(listener, {.kind = EventKind::kError, .text = text});
+  if (os::is_out_of_descriptors(error)) {
+    (void)emit(listener, {.kind = EventKind::kError, .text = text});
+    return;
+  }
+  base::Text<255> line("accept on socket ");
+  context_.log.log(line << listener.id.load(kOurTurn) << ": " << text);
 }
 
 void Shard::hold_reserve() noexcept {

@@ -229,14 +229,16 @@ Result<size_t> Shard::write_locked(Socket& socket, size_t bytes_max, size_t& ask
                                              : context_.kernel.send(socket.fd, batch);
 }
 
-void Shard::flush_locked(Socket& socket, std::optional<BatchSender::Send> first) noexcept {
-  const size_t budget = context_.limits.turn_bytes_max;
+void Shard::flush_locked(Socket& socket, size_t bytes_max,
+                         std::optional<BatchSender::Send> first) noexcept {
+  // A sender gives the kernel in one call what it takes, and then as much as a turn would.
+  const size_t enough = std::min(bytes_max, context_.limits.turn_bytes_max);
   size_t written = 0;
   bool blocked = false;
   while (!blocked && !socket.output.is_empty()) {
     size_t asked = first ? size_of(first->parts) : 0;
     const Result<size_t> taken =
-        first ? result_of(first->result) : write_locked(socket, budget - written, asked);
+        first ? result_of(first->result) : write_locked(socket, bytes_max - written, asked);
     first.reset();
     if (!taken) {
       if (!os::is_transient(taken.error())) return fail_output_locked(socket, taken.error());
@@ -245,7 +247,7 @@ void Shard::flush_locked(Socket& socket, std::optional<BatchSender::Send> first)
     }
     socket.output.consume(*taken);
     written += *taken;
-    blocked = *taken < asked || written >= budget;
+    blocked = *taken < asked || written >= enough;
   }
   if (written != 0) {
     // Statistics, written under the mutex.
@@ -316,7 +318,7 @@ void Shard::on_writable(Socket& socket) noexcept {
   bool dead = false;
   {
     MutexLock lock(socket.mutex);
-    flush_locked(socket);
+    flush_locked(socket, context_.limits.turn_bytes_max, std::nullopt);
     drained = socket.output.is_empty();
     dead = socket.output_dead;
   }

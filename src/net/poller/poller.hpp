@@ -57,6 +57,8 @@ class Poller {
   virtual base::Result<os::Accepted> accept(os::Kernel& kernel, int fd) noexcept {
     return kernel.accept(fd);
   }
+  // Whether the next accept() gives a connection that has a descriptor already.
+  virtual bool has_accepted(int /*fd*/) noexcept { return false; }
   // As recv(), for somebody who only wants it gone: not in order, and EAGAIN only when the kernel
   // has none either.
   virtual base::Result<size_t> discard(os::Kernel& kernel, int fd,

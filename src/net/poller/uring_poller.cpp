@@ -128,7 +128,10 @@ Status UringPoller::modify(int fd, uint32_t token, Interest interest) noexcept {
   if (watch == nullptr || !watch->added) return Error::from_errno(ENOENT);
   watch->token = token;
   watch->interest = interest;
-  if (!interest.read) watch->received.spill(*buffers_);
+  if (!interest.read) {
+    watch->received.spill(*buffers_);
+    watch->by_poll = watch->source == Source::kListener;
+  }
   mark_dirty(*watch);
   update_ready(*watch);
   return {};
@@ -462,6 +465,11 @@ Result<size_t> UringPoller::discard(os::Kernel& kernel, int fd, std::span<char> 
   return kernel.recv(fd, scratch);
 }
 
+bool UringPoller::has_accepted(int fd) noexcept {
+  const Watch* watch = find(fd);
+  return watch != nullptr && watch->accepted_taken != watch->accepted.size();
+}
+
 Result<os::Accepted> UringPoller::accept(os::Kernel& kernel, int fd) noexcept {
   Watch* watch = find(fd);
   if (watch == nullptr || watch->source != Source::kListener) return kernel.accept(fd);
@@ -486,7 +494,7 @@ Result<os::Accepted> UringPoller::accept(os::Kernel& kernel, int fd) noexcept {
   }
   if (!watch->by_poll) return Error::from_errno(EAGAIN);
   Result<os::Accepted> accepted = kernel.accept(fd);
-  if (accepted) watch->by_poll = false;
+  if (!accepted && accepted.error().sys_errno() == EAGAIN) watch->by_poll = false;
   mark_dirty(*watch);
   return accepted;
 }

@@ -46,6 +46,7 @@ class UringPoller final : public Poller {
   void forget(int fd) noexcept override;
   base::Result<size_t> recv(os::Kernel& kernel, int fd, std::span<char> into) noexcept override;
   base::Result<os::Accepted> accept(os::Kernel& kernel, int fd) noexcept override;
+  bool has_accepted(int fd) noexcept override;
   base::Result<size_t> discard(os::Kernel& kernel, int fd,
                                std::span<char> scratch) noexcept override;
   base::Status take_error(os::Kernel& kernel, int fd) noexcept override;
@@ -81,8 +82,10 @@ class UringPoller final : public Poller {
     bool poll_is_used = false;
     bool ended = false;    // a stream's end has been received, behind the bytes
     bool starved = false;  // a receive found no buffer
-    bool by_poll = false;  // a listener that accepts by call, because descriptors ran out
-    int error = 0;         // errno of the input request, behind the bytes
+    // A listener that accepts by call, since descriptors ran out or it rested, until nobody waits:
+    // a request would take them all, whatever the listener wants.
+    bool by_poll = false;
+    int error = 0;  // errno of the input request, behind the bytes
     ReceivedBytes received;
     std::vector<int> accepted;  // descriptors not taken yet
     size_t accepted_taken = 0;
