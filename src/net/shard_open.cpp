@@ -246,7 +246,7 @@ bool Shard::accept_one(Socket& listener) noexcept {
     // Descriptors are given out from below: fewer than the spare ones are left. This client is
     // turned away, so that it need not hang; the others wait in the backlog, but for those that
     // have their descriptor already.
-    refuse(listener, *accepted, &Counters::refused_descriptors, "net_reserve_fds", spare);
+    refuse(listener, *accepted, &Counters::refused_descriptors, {}, 0);  // the owner is told
     tell_accept_error(listener, Error::from_errno(EMFILE));
     if (poller_->has_accepted(listener.fd)) return true;
     rest_listener(listener);
@@ -358,7 +358,8 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
-  if (surplus) refuse(listener, *surplus, &Counters::refused_descriptors, {}, 0);  // owner: told
+  if (surplus)
+    refuse(listener, *surplus, &Counters::refused_descriptors, {}, 0);  // the owner is told
   hold_reserve();
   if (!surplus) rest_listener(listener);
 }

@@ -121,7 +121,7 @@ class ScenarioTest(NodeTest):
     @in_every_arrangement
     def test_K21_without_descriptors_the_established_are_served(self, arrangement):
         def limit():
-            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
         node, _ = self.start_raw_echo(preexec=limit, **arrangement)
         port = int(node.wait_for_line(r"raw echo: port (\d+)")[1])
