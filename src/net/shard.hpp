@@ -175,6 +175,7 @@ class Shard {
   void on_end_of_stream(Socket& socket) noexcept;
   void on_stream_failed(Socket& socket, const base::Error& error) noexcept;
   void on_failed_unread(Socket& socket) noexcept;
+  void on_foreign_error(Socket& socket) noexcept;
   void fail_output_locked(Socket& socket, const base::Error& error) noexcept;
   void on_output_failed(Socket& socket, const base::Error& error) noexcept;
   void on_writable(Socket& socket) noexcept;

@@ -98,7 +98,8 @@ bool Shard::wants_input(const Socket& socket) const noexcept {
   switch (socket.state) {
     case SocketState::kOpen:
     case SocketState::kWriteClosed:
-      return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_;
+      return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_ &&
+             !socket.peer_ended;
     case SocketState::kListening: return !socket.paused && socket.pause_until_ms == 0;
     case SocketState::kLingering: return true;
     case SocketState::kFree:
@@ -169,6 +170,7 @@ void Shard::free_socket(Socket& socket) noexcept {
     socket.write_blocked = false;
     count_queued_locked(socket);
   }
+  if (fd >= 0 && ours) context_.kernel.close(fd);  // before anybody is told that it is gone
   static_cast<OwnerLink&>(socket).unlink();
   static_cast<FullLink&>(socket).unlink();
   deadlines_.cancel(socket);
@@ -184,7 +186,6 @@ void Shard::free_socket(Socket& socket) noexcept {
     const std::lock_guard lock(context_.empty_mutex);
     context_.empty_changed.notify_all();
   }
-  if (fd >= 0 && ours) context_.kernel.close(fd);
 }
 
 Appetite Shard::tell(OwnerTag owner, Event event) noexcept {

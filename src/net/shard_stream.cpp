@@ -31,6 +31,10 @@ void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept
   }
   const bool over = readiness.failed || readiness.hung_up;
   if (socket.state == SocketState::kLingering) return discard_input(socket);
+  if (socket.kind == SocketKind::kForeign && readiness.failed && !readiness.readable &&
+      !readiness.hung_up) {
+    return on_foreign_error(socket);
+  }
   if (socket.armed.read && (readiness.readable || over)) return read_some(socket, over);
   if (over) on_failed_unread(socket);
 }
@@ -162,6 +166,19 @@ void Shard::on_failed_unread(Socket& socket) noexcept {
   // Nothing to say: heard of again when somebody reads or writes, and no turn spins meanwhile.
   if (pending.ok()) return detach(socket);
   on_stream_failed(socket, pending.error());
+}
+
+// An error of somebody else's descriptor, which is no end and has nothing to read: one ERROR, and
+// its owner decides.
+void Shard::on_foreign_error(Socket& socket) noexcept {
+  const Status pending = context_.kernel.take_error(socket.fd);
+  if (pending.ok()) return detach(socket);  // a later read or write tells
+  if (pending.error().sys_errno() != ENOTSOCK) return emit_error(socket, pending.error());
+  // A pipe that nobody reads. Its condition lasts, so the poller must not know it any more.
+  detach(socket);
+  socket.peer_ended = true;
+  MutexLock lock(socket.mutex);
+  fail_output_locked(socket, Error::from_errno(EPIPE));
 }
 
 // --- output

@@ -116,7 +116,7 @@ struct Socket : base::MpscNode,
   bool full = false;                    // turn; the sink has no appetite for full_for
   bool orphaned = false;                // turn; the owner is dead
   bool error_told = false;              // turn
-  bool peer_ended = false;              // turn; FIN seen
+  bool peer_ended = false;              // turn; nothing more will come
   uint8_t accept_burst = 1;             // turn
   OwnerTag full_for = 0;                // turn
   Route route;                          // turn

@@ -86,8 +86,14 @@ Result<Accepted> FaultyKernel::accept(int fd) noexcept {
 }
 
 Status FaultyKernel::connect(int fd, const SocketAddress& address) noexcept {
-  if (const int code = faults_.on_call(Call::kConnect)) return Error::from_errno(code);
-  return kernel_.connect(fd, address);
+  const int code = faults_.on_call(Call::kConnect);
+  if (code == 0) return kernel_.connect(fd, address);
+  // An interrupted connect goes on in the background, as one under way does.
+  if (os::is_in_progress(Error::from_errno(code))) {
+    const Status started = kernel_.connect(fd, address);
+    if (!started && !os::is_in_progress(started.error())) return started;
+  }
+  return Error::from_errno(code);
 }
 
 Status FaultyKernel::set_option(int fd, os::SocketOption option, int value) noexcept {
@@ -182,7 +188,7 @@ void FaultyPoller::remove(int fd) noexcept {
 }
 
 size_t FaultyPoller::wait(std::span<net::Readiness> into, std::optional<Nanos> timeout) noexcept {
-  faults_.on_call(Call::kWait);
+  if (faults_.on_call(Call::kWait) != 0) return 0;  // interrupted: a turn without events
   return poller_.wait(into, timeout);
 }
 

@@ -38,7 +38,7 @@ enum class Call : uint8_t {
   kAdd,    // of a poller, like the following
   kModify,
   kRemove,  // counted only
-  kWait,    // counted only
+  kWait,    // fails by finding nothing at once
   kWake,    // counted only
 };
 inline constexpr size_t kCallCount = static_cast<size_t>(Call::kWake) + 1;
