@@ -370,7 +370,8 @@ SendVerdict Network::send_udp(SocketId id, std::span<const char> address, SendBu
 SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,
                                           const os::SocketAddress& to) {
   if (socket.udp_output == nullptr) socket.udp_output = std::make_unique<UdpQueue>();
-  if (socket.udp_output->size() >= kUdpQueuedMax) {
+  // Linux refuses port 0 for IPv4 and lets it vanish for IPv6: nobody can listen there.
+  if (socket.udp_output->size() >= kUdpQueuedMax || to.port() == 0) {
     context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return SendVerdict::kAccepted;
   }

@@ -97,6 +97,8 @@ class Shard {
   // Any thread, socket.mutex held: tells the owner about growing output (S-17).
   void warn_locked(Socket& socket) noexcept;
 
+  // For tests of the wrap: the next id, without the shard's own bits.
+  void set_next_id_for_test(uint32_t id) { table_.set_next_for_test(id); }
   // Calls visit(socket) for each socket that is not free, its mutex held. Any thread.
   template <class Visit>
   void for_each(Visit visit) {

@@ -249,7 +249,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   }
   if (const Status armed = update_interest(socket); !armed) {
     emit_error(socket, armed.error());
-    if (socket.state != SocketState::kListening) emit_close(socket);
+    emit_close(socket);  // an ERROR alone would say that a listener stays open
     return free_socket(socket);
   }
   arm_deadline(socket);

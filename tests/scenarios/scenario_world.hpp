@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -102,6 +103,8 @@ class Ledger final : public net::EventSink {
   void owner_died(net::OwnerTag owner);
   // What is wrong, a line each.
   std::vector<std::string> verdict();
+  // Another network gives out the same ids.
+  void clear();
   uint64_t warnings_of(net::SocketId socket);
 
  private:
@@ -154,6 +157,7 @@ class ScenarioTest : public ::testing::TestWithParam<Setting>, protected net::Ne
   void SetUp() override;
   void TearDown() override;
 
+  // Anew, with these limits; events of ids told before are still in the log.
   void start(const net::Limits& limits = {});
   // Ends every socket that is left and checks the general result.
   void finish();
@@ -206,11 +210,11 @@ class ScenarioTest : public ::testing::TestWithParam<Setting>, protected net::Ne
   Buffers buffers_;
   Ledger ledger_{log_};
   std::unique_ptr<testing::FaultyKernel> faulty_;
-  bool expects_descriptors_back_ = true;
 
  private:
   size_t open_descriptors();
 
+  std::optional<testing::PeerListener> silence_;  // where nothing ever happens
   std::vector<std::unique_ptr<net::Poller>> real_pollers_;
   std::vector<testing::FaultyPoller*> pollers_;
   size_t descriptors_before_ = 0;
