@@ -18,7 +18,7 @@ CODE = (".c", ".h", ".cpp", ".hpp")
 LINES_MAX = 600
 BANNED_WORDS = "Manager|Helper|Util|Utils|Misc|Info"
 # Skynet's own names, which we must keep.
-FOREIGN_NAMES = r"^(include/skynet/|src/capi/|tests/compat/|examples/)"
+FOREIGN_NAMES = r"^(include/skynet/|src/capi/|tests/capi/|tests/compat/|examples/)"
 TESTS = r"(_test\.(c|cpp|hpp)$|^tests/|^src/testing/|^fuzz/|^bench/)"
 
 

@@ -4,9 +4,11 @@
 
 #include <stdarg.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <string>
 
@@ -77,7 +79,7 @@ struct socket_server final : skyloom::net::EventSink, skyloom::base::LogSink {
       skyloom::net::make_system_resolver(kDnsLookupsMax);
   std::unique_ptr<Network> network;
   socket_object_interface objects{};
-  std::atomic<int64_t> epoch_ms{0};
+  std::atomic<int64_t> statistics_ms{0};
   std::atomic<bool> exit_requested{false};
   std::mutex mutex;
   std::deque<PendingEvent> pending;  // under mutex
@@ -130,17 +132,18 @@ extern "C" {
 socket_server* socket_server_create(uint64_t time) {
   skyloom::os::ignore_sigpipe();
   auto server = std::make_unique<socket_server>();
+  socket_server_updatetime(server.get(), time);
   auto network = Network::create(
       {},
       {.kernel = server->kernel,
        .clock = server->clock,
        .sink = *server,
        .log = *server,
-       .resolver = *server->resolver},
+       .resolver = *server->resolver,
+       .statistics_ms = &server->statistics_ms},
       [](void*) { return skyloom::net::EpollPoller::create(); }, nullptr);
   if (!network) return nullptr;
   server->network = std::move(network).value();
-  socket_server_updatetime(server.get(), time);
   return server.release();
 }
 
@@ -149,8 +152,9 @@ void socket_server_release(socket_server* server) {
 }
 
 void socket_server_updatetime(socket_server* server, uint64_t time) {
-  const int64_t now_ms = skyloom::base::to_millis(server->clock.now());
-  server->epoch_ms.store(now_ms - static_cast<int64_t>(time) * 10, std::memory_order_relaxed);
+  constexpr uint64_t kTimeMax = std::numeric_limits<int64_t>::max() / 10;
+  server->statistics_ms.store(static_cast<int64_t>(std::min(time, kTimeMax)) * 10,
+                              std::memory_order_relaxed);  // statistics
 }
 
 int socket_server_poll(socket_server* server, socket_message* result, int* more) {
@@ -263,8 +267,7 @@ void socket_server_userobject(socket_server* server, socket_object_interface* in
 }
 
 socket_info* socket_server_info(socket_server* server) {
-  return skyloom::capi::make_socket_info(server->network->info(),
-                                         server->epoch_ms.load(std::memory_order_relaxed));
+  return skyloom::capi::make_socket_info(server->network->info(), 0);
 }
 
 }  // extern "C"

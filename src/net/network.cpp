@@ -19,6 +19,7 @@ Network::Network(const NetworkOptions& options, const NetworkParts& parts)
                .sink = parts.sink,
                .log = parts.log,
                .limits = options.limits,
+               .statistics_ms = parts.statistics_ms,
                .shards = {},
                .counters = {}} {}
 
@@ -26,6 +27,7 @@ Result<std::unique_ptr<Network>> Network::create(const NetworkOptions& options,
                                                  const NetworkParts& parts,
                                                  PollerFactory make_poller, void* user) {
   SKYLOOM_CHECK(std::has_single_bit(options.shards) && options.shards <= 64);
+  SKYLOOM_CHECK(parts.statistics_ms == nullptr || options.limits.idle_timeout_ms == 0);
   std::unique_ptr<Network> network(new Network(options, parts));
   const uint32_t bits = static_cast<uint32_t>(std::countr_zero(options.shards));
   for (uint32_t index = 0; index < options.shards; ++index) {
@@ -284,7 +286,8 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
   if (socket->kind != SocketKind::kUdp) {
     return send_stream_locked(shard, *socket, std::move(buffer), priority, outbox);
   }
-  if (socket->peer.family() == AF_UNSPEC) {
+  // While a dialed name is looked up, datagrams wait without an address (D-20).
+  if (socket->peer.family() == AF_UNSPEC && socket->state != SocketState::kReserved) {
     context_.log.log("udp send on socket " + std::to_string(id) + " without a destination dropped");
     return SendVerdict::kAccepted;
   }
@@ -412,24 +415,37 @@ bool Network::wait_until_empty(base::Nanos timeout) {
   return context_.empty_changed.wait_for(lock, timeout, [&] { return sockets() == 0; });
 }
 
+namespace {
+
+uint64_t queued_in(const UdpQueue* datagrams) noexcept {
+  uint64_t bytes = 0;
+  if (datagrams != nullptr) {
+    for (const QueuedDatagram& datagram : *datagrams) bytes += datagram.buffer.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
 std::vector<SocketSnapshot> Network::info() {
   std::vector<SocketSnapshot> list;
   for (const std::unique_ptr<Shard>& shard : context_.shards) {
     shard->for_each([&](const Socket& socket) {
       // Statistics; each socket's are read under its mutex.
       constexpr auto kRelaxed = std::memory_order_relaxed;
-      list.push_back({.id = socket.id.load(kRelaxed),
-                      .state = socket.state,
-                      .kind = socket.kind,
-                      .owner = socket.owner,
-                      .read_bytes = socket.read_bytes.load(kRelaxed),
-                      .write_bytes = socket.write_bytes.load(kRelaxed),
-                      .read_ms = socket.read_ms.load(kRelaxed),
-                      .write_ms = socket.write_ms.load(kRelaxed),
-                      .queued_bytes = socket.output.queued_bytes(),
-                      .reading = socket.state == SocketState::kOpen,
-                      .writing = socket.write_blocked,
-                      .name = socket.peer.to_string()});
+      list.push_back(
+          {.id = socket.id.load(kRelaxed),
+           .state = socket.state,
+           .kind = socket.kind,
+           .owner = socket.owner,
+           .read_bytes = socket.read_bytes.load(kRelaxed),
+           .write_bytes = socket.write_bytes.load(kRelaxed),
+           .read_ms = socket.read_ms.load(kRelaxed),
+           .write_ms = socket.write_ms.load(kRelaxed),
+           .queued_bytes = socket.output.queued_bytes() + queued_in(socket.udp_output.get()),
+           .reading = socket.reading.load(kRelaxed),
+           .writing = socket.write_blocked,
+           .name = socket.peer.to_string()});
     });
   }
   return list;

@@ -48,6 +48,9 @@ struct NetworkParts {
   EventSink& sink;
   base::LogSink& log;
   Resolver& resolver;
+  // What read_ms and write_ms of the statistics are taken from; null: the clock. Without it there
+  // is no idle deadline, which is reckoned from them.
+  const std::atomic<int64_t>* statistics_ms = nullptr;
 };
 
 using PollerFactory = base::Result<std::unique_ptr<Poller>> (*)(void* user);

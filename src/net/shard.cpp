@@ -146,7 +146,9 @@ void Shard::run(Command& command) noexcept {
     case Kind::kClose: return close_gracefully(*socket);
     case Kind::kShutdown: return shut_down(*socket);
     case Kind::kNoDelay:
-      if (socket->kind == SocketKind::kTcp && socket->fd >= 0) {
+      if (socket->kind != SocketKind::kTcp) return;
+      if (socket->opening != nullptr) socket->opening->no_delay = true;
+      if (socket->fd >= 0) {
         (void)context_.kernel.set_option(socket->fd, os::SocketOption::kNoDelay,
                                          1);  // K30: ignored
       }

@@ -52,6 +52,7 @@ struct ShardContext {
   EventSink& sink;
   base::LogSink& log;
   const Limits limits;
+  const std::atomic<int64_t>* const statistics_ms;  // null: the engine's clock
   std::vector<std::unique_ptr<Shard>> shards;
   std::atomic<uint64_t> sockets{0};
   std::atomic<uint64_t> queued_bytes{0};  // of sockets that wait for the kernel
@@ -131,6 +132,8 @@ class Shard {
   void set_owner(Socket& socket, OwnerTag owner) noexcept;
   bool wants_input(const Socket& socket) const noexcept;
   base::Status update_interest(Socket& socket) noexcept;
+  void set_armed(Socket& socket, Interest interest) noexcept;
+  int64_t statistics_now_ms() const noexcept;
   void detach(Socket& socket) noexcept;
   void let_go(Socket& socket) noexcept;
   void free_socket(Socket& socket) noexcept;
@@ -210,7 +213,6 @@ class Shard {
   int64_t now_ms_ = 0;
   bool has_told_ = false;  // an event, in this turn
   bool reading_stopped_ = false;
-  int64_t accept_error_told_ms_ = 0;
   base::TimerWheel deadlines_;
   static constexpr size_t kOwnerBuckets = 1024;
   std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;

@@ -16,7 +16,7 @@ using base::Status;
 
 namespace {
 
-constexpr int64_t kAcceptErrorTellMs = 1000;
+constexpr int64_t kAcceptErrorLogMs = 1000;  // D-27
 constexpr uint8_t kAcceptBurstMax = 64;
 static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
 
@@ -96,8 +96,10 @@ void Shard::open_listener(Socket& socket) noexcept {
     }
     if (socket.fd < 0) return fail_opening(socket, error);
   }
+  const std::optional<OwnerTag> started_by = socket.opening->started_by;
   socket.opening.reset();
   set_state(socket, SocketState::kListenPaused);
+  socket.waiting_since_ms = now_ms_ - kAcceptErrorLogMs;
   const Result<os::SocketAddress> local = context_.kernel.local_address(socket.fd);
   if (!local) return fail_opening(socket, local.error());
   {
@@ -106,6 +108,7 @@ void Shard::open_listener(Socket& socket) noexcept {
   }
   const std::string ip = local->ip();
   emit(socket, {.kind = EventKind::kOpen, .value = local->port(), .text = ip});
+  if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
 }
 
 void Shard::open_foreign(Socket& socket) noexcept {
@@ -141,6 +144,7 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
       continue;
     }
     (void)context_.kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
+    if (opening.no_delay) (void)context_.kernel.set_option(*fd, os::SocketOption::kNoDelay, 1);
     const Status connected = context_.kernel.connect(*fd, address);
     if (!connected && !os::is_in_progress(connected.error())) {
       last_error = connected.error();
@@ -203,7 +207,7 @@ bool Shard::accept_one(Socket& listener) noexcept {
   listener.pause_ms = 0;
   // A statistic; listeners show it as their number of accepted connections (contract 1.6).
   listener.read_bytes.fetch_add(1, std::memory_order_relaxed);
-  listener.read_ms.store(now_ms_, std::memory_order_relaxed);
+  listener.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
   const uint32_t next = context_.next_shard.fetch_add(1, std::memory_order_relaxed);
   Shard& home = *context_.shards[next % context_.shards.size()];
   const OwnerTag owner = listener.owner;
@@ -233,16 +237,18 @@ bool Shard::accept_one(Socket& listener) noexcept {
 
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
-  const bool tell = now_ms_ - accept_error_told_ms_ >= kAcceptErrorTellMs;
-  if (tell) accept_error_told_ms_ = now_ms_;
   if (!os::is_out_of_descriptors(error)) {
-    if (tell) context_.log.log("accept: " + error.message());
+    if (now_ms_ - listener.waiting_since_ms >= kAcceptErrorLogMs) {
+      listener.waiting_since_ms = now_ms_;
+      context_.log.log(
+          "accept on socket " +
+          std::to_string(listener.id.load(std::memory_order_relaxed)) +  // our own turn
+          ": " + error.message());
+    }
     return rest_listener(listener);
   }
-  if (tell) {
-    const std::string text = error.message();
-    emit(listener, {.kind = EventKind::kError, .text = text});
-  }
+  const std::string text = error.message();
+  emit(listener, {.kind = EventKind::kError, .text = text});
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
   // Pairs with the exchange of another listener's shard: one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);

@@ -61,8 +61,9 @@ void Shard::reset_locked(Socket& socket) noexcept {
   }
   const int64_t now_ms = base::to_millis(context_.clock.now());
   for (auto* time : {&socket.read_ms, &socket.write_ms}) {
-    time->store(now_ms, std::memory_order_relaxed);  // statistics
+    time->store(statistics_now_ms(), std::memory_order_relaxed);  // statistics
   }
+  socket.reading.store(false, std::memory_order_relaxed);  // a statistic
   socket.registered = socket.paused = socket.full = socket.orphaned = false;
   socket.error_told = socket.peer_ended = false;
   socket.armed = {};
@@ -131,14 +132,25 @@ Status Shard::update_interest(Socket& socket) noexcept {
     Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
     if (added.ok()) {
       socket.registered = true;
-      socket.armed = interest;
+      set_armed(socket, interest);
     }
     return added;
   }
   if (interest == socket.armed) return {};
   Status changed = poller_->modify(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
-  if (changed.ok()) socket.armed = interest;
+  if (changed.ok()) set_armed(socket, interest);
   return changed;
+}
+
+void Shard::set_armed(Socket& socket, Interest interest) noexcept {
+  socket.armed = interest;
+  socket.reading.store(interest.read, std::memory_order_relaxed);  // a statistic
+}
+
+// Any thread, like what it is for.
+int64_t Shard::statistics_now_ms() const noexcept {
+  if (context_.statistics_ms == nullptr) return base::to_millis(context_.clock.now());
+  return context_.statistics_ms->load(std::memory_order_relaxed);  // statistics
 }
 
 // Before a CLOSE is told: its receiver may close a descriptor of its own, and the number may be
@@ -151,7 +163,7 @@ void Shard::detach(Socket& socket) noexcept {
   if (!socket.registered) return;
   poller_->remove(socket.fd);
   socket.registered = false;
-  socket.armed = {};
+  set_armed(socket, {});
 }
 
 void Shard::free_socket(Socket& socket) noexcept {
@@ -241,7 +253,12 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
     case SocketState::kWriteClosed:
     case SocketState::kListening: socket.paused = false; break;
     case SocketState::kReserved:
-    case SocketState::kConnecting: return;  // reads by itself as soon as it is open
+    case SocketState::kConnecting:
+      socket.paused = false;  // reads by itself as soon as it is open
+      if (socket.opening && socket.opening->purpose != Opening::Purpose::kConnect) {
+        socket.opening->started_by = owner;  // a name is looked up
+      }
+      return;
     case SocketState::kReadClosed: return tell_start_failed(id, owner, Errc::kSocketClosed);
     case SocketState::kFree:
     case SocketState::kClosing:
@@ -258,10 +275,21 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
 }
 
 void Shard::pause(Socket& socket) noexcept {
-  if (socket.state == SocketState::kOpen || socket.state == SocketState::kWriteClosed ||
-      socket.state == SocketState::kListening) {
-    socket.paused = true;
-    (void)update_interest(socket);  // failing to hear less is no harm: wants_input() is asked again
+  switch (socket.state) {
+    case SocketState::kReserved:
+    case SocketState::kConnecting:
+    case SocketState::kOpen:
+    case SocketState::kWriteClosed:
+    case SocketState::kListening:
+      socket.paused = true;
+      (void)update_interest(socket);  // to hear less cannot do harm: wants_input() is asked again
+      return;
+    case SocketState::kFree:
+    case SocketState::kListenPaused:
+    case SocketState::kAccepted:
+    case SocketState::kReadClosed:
+    case SocketState::kClosing:
+    case SocketState::kLingering: return;  // nothing is read
   }
 }
 

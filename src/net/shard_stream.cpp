@@ -64,7 +64,7 @@ void Shard::read_some(Socket& socket, bool over) noexcept {
   // Statistics: this turn is the only writer.
   socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + *got,
                           std::memory_order_relaxed);
-  socket.read_ms.store(now_ms_, std::memory_order_relaxed);
+  socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
   if (socket.cutter != nullptr) return deliver_frames(socket, buffer.first(*got));
   deliver(socket, std::move(block), *got);
 }
@@ -153,6 +153,10 @@ void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
                     socket.state == SocketState::kLingering;
   let_go(socket);
   if (!told) {
+    {
+      MutexLock lock(socket.mutex);
+      socket.close_requested = true;  // a send from now on would warn behind the CLOSE
+    }
     tell_write_error(socket);
     emit_error(socket, error);
     emit_close(socket);
@@ -217,7 +221,7 @@ void Shard::flush_locked(Socket& socket) noexcept {
     // Statistics, written under the mutex.
     socket.write_bytes.store(socket.write_bytes.load(std::memory_order_relaxed) + written,
                              std::memory_order_relaxed);
-    socket.write_ms.store(base::to_millis(context_.clock.now()), std::memory_order_relaxed);
+    socket.write_ms.store(statistics_now_ms(), std::memory_order_relaxed);
   }
   socket.write_blocked = !socket.output.is_empty();
   count_queued_locked(socket);

@@ -37,6 +37,7 @@ void Shard::open_udp(Socket& socket) noexcept {
     }
     if (socket.fd < 0) return fail_opening(socket, error);
   }
+  const std::optional<OwnerTag> started_by = socket.opening->started_by;
   socket.opening.reset();
   {
     MutexLock lock(socket.mutex);
@@ -45,6 +46,7 @@ void Shard::open_udp(Socket& socket) noexcept {
   if (const Status armed = update_interest(socket); !armed) {
     return fail_opening(socket, armed.error());
   }
+  if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
 }
 
 void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
@@ -102,7 +104,7 @@ bool Shard::receive_datagram(Socket& socket) noexcept {
   // Statistics: this turn is the only writer.
   socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + size,
                           std::memory_order_relaxed);
-  socket.read_ms.store(now_ms_, std::memory_order_relaxed);
+  socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
   const Appetite appetite =
       tell(socket.owner, {.kind = EventKind::kUdp,
                           .socket = socket.id.load(std::memory_order_relaxed),  // our own turn
@@ -117,12 +119,15 @@ void Shard::flush_datagrams_locked(Socket& socket) noexcept {
   while (socket.udp_output != nullptr && !socket.udp_output->empty()) {
     const QueuedDatagram& next = socket.udp_output->front();
     const iovec part{const_cast<char*>(next.buffer.data()), next.buffer.size()};  // only read from
-    const Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &next.to);
+    // Without an address it was sent before the dialed name was found.
+    const os::SocketAddress& to = next.to.family() == AF_UNSPEC ? socket.peer : next.to;
+    const Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
     if (!sent && os::is_transient(sent.error())) break;
     if (sent) {
       // Statistics, written under the mutex.
       socket.write_bytes.store(socket.write_bytes.load(std::memory_order_relaxed) + *sent,
                                std::memory_order_relaxed);
+      socket.write_ms.store(statistics_now_ms(), std::memory_order_relaxed);
     } else {
       context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
     }

@@ -64,7 +64,9 @@ struct Opening {
   uint16_t port = 0;
   int backlog = 0;
   bool resolving = false;
-  bool close_when_open = false;  // D-16
+  bool close_when_open = false;        // D-16
+  bool no_delay = false;               // asked for before there was a descriptor
+  std::optional<OwnerTag> started_by;  // the same for start, while the name is looked up
   Addresses addresses;
   size_t next_address = 0;
   int64_t attempt_since_ms = 0;
@@ -109,6 +111,7 @@ struct Socket : base::MpscNode,
   std::atomic<uint64_t> write_bytes{0};
   std::atomic<int64_t> read_ms{0};
   std::atomic<int64_t> write_ms{0};
+  std::atomic<bool> reading{false};
 
   bool registered = false;              // turn; the poller knows the descriptor
   Interest armed;                       // turn
@@ -122,7 +125,8 @@ struct Socket : base::MpscNode,
   Route route;                          // turn
   std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
   std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
-  int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs
+  int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs; listener:
+                                        // when a failed accept was last logged
   int64_t pause_until_ms = 0;           // turn; listener: accepting rests
   int64_t pause_ms = 0;                 // turn; listener: for how long last time
   uint64_t discarded_bytes = 0;         // turn; lingering

@@ -87,7 +87,7 @@ class Node:
         "cpath": f"{BUILD}/tests/modules/?.so;{BUILD}/examples/?.so",
     }
 
-    def __init__(self, settings, preexec=None):
+    def __init__(self, settings, preexec=None, environment=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="skyloom_test_"))
         self.config = self.folder / "config"
         settings = {key: str(value).replace("FOLDER", str(self.folder)) if isinstance(value, str) else value
@@ -97,7 +97,8 @@ class Node:
         self.err = self.folder / "stderr"
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen(command(self.config), stdout=out, stderr=err,
-                                            stdin=subprocess.DEVNULL, preexec_fn=preexec)
+                                            stdin=subprocess.DEVNULL, preexec_fn=preexec,
+                                            env={**os.environ, **(environment or {})})
 
     @property
     def pid(self):
@@ -205,8 +206,9 @@ class NodeTest(unittest.TestCase):
 
     longMessage = True
 
-    def start(self, preexec=None, **settings):
-        node = Node(settings, preexec)
+    def start(self, preexec=None, environment=None, **settings):
+        """Starts a node; `environment` is added to the one of the test."""
+        node = Node(settings, preexec, environment)
         self.addCleanup(self._finish, node)
         return node
 
