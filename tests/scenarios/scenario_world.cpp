@@ -57,11 +57,6 @@ std::vector<Setting> all_settings() {
   return settings;
 }
 
-bool is_full() {
-  const char* full = std::getenv("SKYLOOM_FULL");
-  return full != nullptr && std::string_view(full) != "" && std::string_view(full) != "0";
-}
-
 size_t quick_share(size_t full) {
   return std::max<size_t>(full / 100 / all_settings().size(), 1);
 }

@@ -10,7 +10,6 @@
 
 #include <array>
 #include <condition_variable>
-#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <map>
@@ -21,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "figures.hpp"
 #include "skynet/socket_buffer.h"
 #include "testing/faulty_kernel.hpp"
 #include "testing/network_test_world.hpp"
@@ -38,12 +38,6 @@ struct Setting {
 std::string setting_name(const ::testing::TestParamInfo<Setting>& info);
 std::vector<Setting> all_settings();
 
-// The full figure when SKYLOOM_FULL asks for it; else `quick`.
-bool is_full();
-template <class Number>
-Number full_or(Number full, Number quick) {
-  return is_full() ? full : quick;
-}
 // A hundredth of the full figure, shared out among all settings.
 size_t quick_share(size_t full);
 
