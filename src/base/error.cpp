@@ -20,6 +20,8 @@ const char* own_text(Errc code) noexcept {
     case Errc::kInvalidSocket: return "invalid socket";
     case Errc::kSocketClosed: return "socket closed";
     case Errc::kNoAddress: return "no address for this name";
+    case Errc::kUnixPathTooLong: return "unix: path or name of more than 107 bytes";
+    case Errc::kProxyHeader: return "bad PROXY header";
   }
   return "unknown error";
 }

@@ -21,6 +21,8 @@ enum class Errc : int32_t {
   kInvalidSocket,
   kSocketClosed,
   kNoAddress,
+  kUnixPathTooLong,
+  kProxyHeader,
 };
 
 class Error {
