@@ -374,7 +374,8 @@ SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuff
                                           const os::SocketAddress& to) {
   if (socket.udp_output == nullptr) socket.udp_output = std::make_unique<UdpQueue>();
   // Linux refuses port 0 for IPv4 and lets it vanish for IPv6: nobody can listen there.
-  if (socket.udp_output->size() >= kUdpQueuedMax || to.port() == 0) {
+  const bool leads_nowhere = to.family() != AF_UNSPEC && to.port() == 0;
+  if (socket.udp_output->size() >= kUdpQueuedMax || leads_nowhere) {
     context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return SendVerdict::kAccepted;
   }

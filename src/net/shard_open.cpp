@@ -16,7 +16,7 @@ using base::Status;
 
 namespace {
 
-constexpr int64_t kAcceptErrorLogMs = 1000;  // D-27
+constexpr int64_t kAcceptErrorTellMs = 1000;  // to each listener (D-27, K21)
 constexpr uint8_t kAcceptBurstMax = 64;
 static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
 
@@ -99,7 +99,7 @@ void Shard::open_listener(Socket& socket) noexcept {
   const std::optional<OwnerTag> started_by = socket.opening->started_by;
   socket.opening.reset();
   set_state(socket, SocketState::kListenPaused);
-  socket.waiting_since_ms = now_ms_ - kAcceptErrorLogMs;
+  socket.waiting_since_ms = now_ms_ - kAcceptErrorTellMs;
   const Result<os::SocketAddress> local = context_.kernel.local_address(socket.fd);
   if (!local) return fail_opening(socket, local.error());
   {
@@ -237,18 +237,15 @@ bool Shard::accept_one(Socket& listener) noexcept {
 
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
+  const bool tells = now_ms_ - listener.waiting_since_ms >= kAcceptErrorTellMs;
+  if (tells) listener.waiting_since_ms = now_ms_;
+  const std::string text = error.message();
   if (!os::is_out_of_descriptors(error)) {
-    if (now_ms_ - listener.waiting_since_ms >= kAcceptErrorLogMs) {
-      listener.waiting_since_ms = now_ms_;
-      context_.log.log(
-          "accept on socket " +
-          std::to_string(listener.id.load(std::memory_order_relaxed)) +  // our own turn
-          ": " + error.message());
-    }
+    const SocketId id = listener.id.load(std::memory_order_relaxed);  // our own turn
+    if (tells) context_.log.log("accept on socket " + std::to_string(id) + ": " + text);
     return rest_listener(listener);
   }
-  const std::string text = error.message();
-  emit(listener, {.kind = EventKind::kError, .text = text});
+  if (tells) emit(listener, {.kind = EventKind::kError, .text = text});
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
   // Pairs with the exchange of another listener's shard: one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
