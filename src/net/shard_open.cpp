@@ -251,8 +251,8 @@ bool Shard::accept_one(Socket& listener) noexcept {
     fresh.owner = owner;
   });
   if (socket == nullptr) {
-    context_.kernel.close(accepted->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.kernel.close(accepted->fd);
     return true;
   }
   id = socket->id.load(std::memory_order_relaxed);                     // nobody else has it yet
@@ -284,8 +284,8 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = context_.kernel.accept(listener.fd);
   if (surplus) {
-    context_.kernel.close(surplus->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.kernel.close(surplus->fd);
   }
   hold_reserve();
   if (!surplus) rest_listener(listener);

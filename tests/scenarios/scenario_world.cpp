@@ -419,11 +419,14 @@ void ScenarioTest::owner_dies(OwnerTag owner) {
 
 void ScenarioTest::shrink_send_buffer(const Peer& client, int bytes) {
   const auto wanted = client.local_address();
-  ASSERT_TRUE(wanted.ok());
+  const auto local = client.peer_address();
+  ASSERT_TRUE(wanted.ok() && local.ok());
   const int first = simulated() ? testing::kSimFdFirst : 0;
   for (int fd = first; fd < first + 5000; ++fd) {
     const auto peer = kernel_->peer_address(fd);
-    if (!peer.ok() || peer->to_string() != wanted->to_string()) continue;
+    if (!peer.ok() || *peer != *wanted) continue;
+    const auto own = kernel_->local_address(fd);  // ports of peers come back
+    if (!own.ok() || *own != *local) continue;
     ASSERT_TRUE(kernel_->set_option(fd, os::SocketOption::kSendBuffer, bytes).ok());
     return;
   }
