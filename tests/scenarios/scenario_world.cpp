@@ -352,7 +352,7 @@ size_t ScenarioTest::open_descriptors() {
 }
 
 os::Kernel& ScenarioTest::kernel_for_engine(os::Kernel& kernel) {
-  faulty_ = std::make_unique<testing::FaultyKernel>(kernel);
+  if (faulty_ == nullptr) faulty_ = std::make_unique<testing::FaultyKernel>(kernel);
   return *faulty_;
 }
 
