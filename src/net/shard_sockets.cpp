@@ -209,13 +209,12 @@ void Shard::free_socket(Socket& socket) noexcept {
     socket.write_blocked = false;
     count_queued_locked(socket);
   }
-  if (fd >= 0 && ours) context_.kernel.close(fd);  // before anybody is told that it is gone
   static_cast<OwnerLink&>(socket).unlink();
   static_cast<FullLink&>(socket).unlink();
   deadlines_.cancel(socket);
   socket.cutter.reset();
   socket.opening.reset();
-  if (fd >= 0 && ours) context_.kernel.close(fd);
+  if (fd >= 0 && ours) context_.kernel.close(fd);  // before anybody is told that it is gone
   if (static_cast<base::ListLink<UntoldLinkTag>&>(socket).is_linked()) {
     if (!socket.orphaned) return;  // its id is retired when its end has been told
     static_cast<base::ListLink<UntoldLinkTag>&>(socket).unlink();

@@ -48,37 +48,46 @@ class Accepting : public ScenarioTest {
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, Accepting, ::testing::ValuesIn(all_settings()), setting_name);
 
-// No descriptor for whoever comes next, until it is taken back.
-class DescriptorLimit {
+// A table of descriptors with so much room, which can be filled. It stands before the engine
+// starts: a request of io_uring keeps the limit of the moment in which it was made.
+class DescriptorTable {
  public:
-  explicit DescriptorLimit(testing::SimNetwork* sim) : sim_(sim) {
-    if (sim_ != nullptr) {
-      sim_->set_descriptors_max(sim_->open_descriptors());
-      return;
-    }
+  DescriptorTable(testing::SimNetwork* sim, size_t room) : sim_(sim) {
+    if (sim_ != nullptr) return;
     ::getrlimit(RLIMIT_NOFILE, &before_);
-    // Descriptors are given from the lowest free number on: with the limit there, none is left.
     const int lowest_free = ::dup(STDERR_FILENO);
     ::close(lowest_free);
     rlimit now = before_;
-    now.rlim_cur = static_cast<rlim_t>(lowest_free);
+    now.rlim_cur = std::min<rlim_t>(static_cast<rlim_t>(lowest_free) + room, before_.rlim_max);
     ::setrlimit(RLIMIT_NOFILE, &now);
   }
-  ~DescriptorLimit() { lift(); }
-  void lift() {
-    if (lifted_) return;
-    lifted_ = true;
+  ~DescriptorTable() {
+    empty();
+    if (sim_ == nullptr) ::setrlimit(RLIMIT_NOFILE, &before_);
+  }
+  DescriptorTable(const DescriptorTable&) = delete;
+  DescriptorTable& operator=(const DescriptorTable&) = delete;
+
+  void fill() {
+    if (sim_ != nullptr) return sim_->set_descriptors_max(sim_->open_descriptors());
+    for (int fd = ::dup(STDERR_FILENO); fd >= 0; fd = ::dup(STDERR_FILENO)) held_.push_back(fd);
+  }
+  void empty() {
     if (sim_ != nullptr) return sim_->set_descriptors_max(1u << 20);
-    ::setrlimit(RLIMIT_NOFILE, &before_);
+    for (const int fd : held_) ::close(fd);
+    held_.clear();
   }
 
  private:
   testing::SimNetwork* const sim_;
   rlimit before_{};
-  bool lifted_ = false;
+  std::vector<int> held_;
 };
 
 TEST_P(Accepting, K21_WithoutDescriptorsTheEstablishedAreServedAndTheOthersTurnedAway) {
+  const size_t wanted = full_or<size_t>(5'000, 60);
+  DescriptorTable table(simulated() ? &sim_ : nullptr, wanted + 200);
+  start();
   EchoService echo(*network_, ledger_);
   const os::SocketAddress address = echo_listener();
   std::vector<Peer> established;
@@ -86,7 +95,6 @@ TEST_P(Accepting, K21_WithoutDescriptorsTheEstablishedAreServedAndTheOthersTurne
     established.push_back(connect_peer(address));
     expect_echo(established.back());
   }
-  const size_t wanted = full_or<size_t>(5'000, 60);
   std::vector<PeerFd> surplus;
   for (size_t count = 0; count < wanted; ++count) {
     const auto fd = kernel_->open_socket(AF_INET, os::SocketType::kStream);
@@ -95,17 +103,16 @@ TEST_P(Accepting, K21_WithoutDescriptorsTheEstablishedAreServedAndTheOthersTurne
   }
   os::RealClock clock;
   const base::Nanos begin = clock.now();
-  {
-    DescriptorLimit limit(simulated() ? &sim_ : nullptr);
-    for (PeerFd& fd : surplus) {
-      (void)kernel_->connect(fd.get(), address);
-      expect_echo(established[static_cast<size_t>(fd.get()) % established.size()]);
-    }
-    for (PeerFd& fd : surplus) {  // none is left hanging
-      EXPECT_TRUE(world_->waiter.wait_ready(fd.get(), {.read = true}, testing::kPeerDeadline));
-    }
-    expect_idle();
+  table.fill();
+  for (PeerFd& fd : surplus) {
+    (void)kernel_->connect(fd.get(), address);
+    expect_echo(established[static_cast<size_t>(fd.get()) % established.size()]);
   }
+  for (PeerFd& fd : surplus) {  // none is left hanging
+    EXPECT_TRUE(world_->waiter.wait_ready(fd.get(), {.read = true}, testing::kPeerDeadline));
+  }
+  expect_idle();
+  table.empty();
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count();
   EXPECT_GE(echo.listener_errors(), 1u);
@@ -142,7 +149,7 @@ TEST_P(Accepting, K21_AFailingAcceptIsRepeatedAfterAPauseAndNobodyIsLost) {
     while (faulty_->count(Call::kAccept) < accepts + 4) std::this_thread::yield();
     const auto pause = clock.now() - begin;
     EXPECT_GE(pause, std::chrono::milliseconds(9)) << "no pause between the tries";
-    EXPECT_LE(turns() - turns_before, 200u) << "it spins";
+    EXPECT_LE(turns() - turns_before, 200u) << "it spins after " << code;
     expect_echo(established, 20);
     faulty_->faults().forget_all();
     const base::Nanos freed = clock.now();
