@@ -103,13 +103,15 @@ Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t
   Opening opening{.purpose = Opening::Purpose::kListen, .port = port, .backlog = backlog};
   const auto address =
       host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
-  if (!address) return open(std::move(opening), owner, host, [](Socket&) {});
+  if (!address) {
+    return open(std::move(opening), owner, host, [](Socket& socket) { socket.listens = true; });
+  }
   const Result<int> fd = open_listener(context_.kernel, *address, backlog);
   if (!fd) return fd.error();
   opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
     socket.fd = *fd;
-    socket.state = SocketState::kReserved;
+    socket.listens = true;
   });
   if (!id) context_.kernel.close(*fd);
   return id;
@@ -266,14 +268,16 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
   MutexLock lock(socket->mutex);
   if (socket->id.load(std::memory_order_relaxed) != id) return SendVerdict::kRefused;  // under it
   if (socket->close_requested) return SendVerdict::kRefused;
+  if (socket->listens) {
+    context_.log.log("send to listener " + std::to_string(id) + " dropped");
+    return SendVerdict::kAccepted;
+  }
   switch (socket->state) {
     case SocketState::kFree:
-    case SocketState::kClosing:
-    case SocketState::kLingering: return SendVerdict::kRefused;
     case SocketState::kListenPaused:
     case SocketState::kListening:
-      context_.log.log("send to listener " + std::to_string(id) + " dropped");
-      return SendVerdict::kAccepted;
+    case SocketState::kClosing:
+    case SocketState::kLingering: return SendVerdict::kRefused;
     case SocketState::kAccepted:
       if (!socket->start_requested) return SendVerdict::kAccepted;  // S-05: dropped
       break;

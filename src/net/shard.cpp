@@ -161,8 +161,11 @@ void Shard::run(Command& command) noexcept {
       return;
     case Kind::kRoute: socket->route = command.route; return;
     case Kind::kDefaultPeer: {
-      if (!command.resolved->ok()) {
-        context_.log.log("udp_connect: " + command.resolved->error().message());
+      const bool found = command.resolved->ok() && !command.resolved->value().empty();
+      if (!found) {
+        const base::Error error = command.resolved->ok() ? base::Error::of(base::Errc::kNoAddress)
+                                                         : command.resolved->error();
+        context_.log.log("udp_connect: " + error.message());
         return;
       }
       MutexLock lock(socket->mutex);

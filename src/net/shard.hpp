@@ -128,6 +128,7 @@ class Shard {
   void set_state(Socket& socket, SocketState state) noexcept;
   bool has_output(Socket& socket) noexcept;
   void set_owner(Socket& socket, OwnerTag owner) noexcept;
+  void link_owner(Socket& socket) noexcept;
   bool wants_input(const Socket& socket) const noexcept;
   base::Status update_interest(Socket& socket) noexcept;
   void set_armed(Socket& socket, Interest interest) noexcept;
@@ -147,6 +148,7 @@ class Shard {
   void owner_gone(OwnerTag owner) noexcept;
   void owner_drained(OwnerTag owner) noexcept;
   void mark_full(Socket& socket, OwnerTag owner) noexcept;
+  void unmark_full(Socket& socket) noexcept;
   std::optional<int64_t> deadline_of(const Socket& socket) const noexcept;
   void arm_deadline(Socket& socket) noexcept;
   void on_deadline(Socket& socket) noexcept;

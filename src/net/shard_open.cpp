@@ -51,7 +51,7 @@ Result<int> open_listener(os::Kernel& kernel, const os::SocketAddress& address,
 }
 
 void Shard::open(Socket& socket) noexcept {
-  set_owner(socket, socket.owner);
+  link_owner(socket);
   if (socket.opening == nullptr) return;  // accepted by another shard, now with us
   if (socket.opening->resolving) return arm_deadline(socket);
   switch (socket.opening->purpose) {
@@ -179,6 +179,7 @@ void Shard::on_connected(Socket& socket) noexcept {
   deadlines_.cancel(socket);
   set_state(socket, SocketState::kOpen);
   socket.waiting_since_ms = now_ms_;
+  socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);  // idle from here on
   if (close_now) return close_gracefully(socket);
   const std::string ip = socket.peer.ip();
   emit(socket, {.kind = EventKind::kOpen, .text = ip});

@@ -25,13 +25,15 @@ constexpr size_t kLingerReadsMax =
 
 void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept {
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
-  if (readiness.writable && socket.armed.write) {
+  const bool over = readiness.failed || readiness.hung_up;
+  if ((readiness.writable || over) && socket.armed.write) {  // over: the write tells why
     on_writable(socket);
     if (find(id) == nullptr) return;  // writing ended it
   }
-  const bool over = readiness.failed || readiness.hung_up;
   if (socket.state == SocketState::kLingering) return discard_input(socket);
-  if (socket.armed.read && (readiness.readable || over)) return read_some(socket, over);
+  if (socket.armed.read && (readiness.readable || over)) {
+    return read_some(socket, over && !readiness.readable);
+  }
   if (over) on_failed_unread(socket);
 }
 
@@ -53,7 +55,7 @@ void Shard::read_some(Socket& socket, bool over) noexcept {
   const Result<size_t> got = recv_into(socket, buffer);
   if (!got) {
     if (!os::is_transient(got.error())) return on_stream_failed(socket, got.error());
-    if (over) on_failed_unread(socket);
+    if (over && got.error().sys_errno() != EINTR) on_failed_unread(socket);
     return;
   }
   if (*got == 0) return on_end_of_stream(socket);
@@ -144,6 +146,7 @@ void Shard::on_end_of_stream(Socket& socket) noexcept {
 }
 
 void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
+  if (socket.opening != nullptr) return fail_opening(socket, error);  // it never was a stream
   const bool told = socket.state == SocketState::kReadClosed ||
                     socket.state == SocketState::kClosing ||
                     socket.state == SocketState::kLingering;
@@ -161,6 +164,7 @@ void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::on_failed_unread(Socket& socket) noexcept {
+  if (socket.armed.write) return;  // the write that it waits for tells
   if (socket.kind == SocketKind::kForeign) return detach(socket);  // a later read or write tells
   const Status pending = context_.kernel.take_error(socket.fd);
   // Nothing to say: heard of again when somebody reads or writes, and no turn spins meanwhile.
@@ -211,7 +215,8 @@ void Shard::flush_locked(Socket& socket) noexcept {
   if (socket.output.is_empty() && socket.warned) {
     socket.warned = false;
     socket.warn_at = context_.limits.warn_bytes;
-    if (socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed) {
+    if (!socket.orphaned &&
+        (socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed)) {
       (void)context_.sink.on_event(
           socket.owner, {.kind = EventKind::kWarning,
                          .socket = socket.id.load(std::memory_order_relaxed)});  // under the mutex
@@ -224,6 +229,7 @@ void Shard::warn_locked(Socket& socket) noexcept {
   if (socket.warn_at == 0 || queued < socket.warn_at) return;
   while (socket.warn_at <= queued) socket.warn_at *= 2;
   socket.warned = true;
+  if (socket.orphaned) return;  // nobody is there
   (void)context_.sink.on_event(
       socket.owner, {.kind = EventKind::kWarning,
                      .socket = socket.id.load(std::memory_order_relaxed),  // under the mutex

@@ -96,6 +96,8 @@ struct Socket : base::MpscNode,
   bool start_requested = false;  // mutex; from the call on, an accepted socket keeps its output
   bool close_requested = false;  // mutex; from the call on, sends are refused
   bool drop_requested = false;   // mutex; the same for shutdown
+  bool orphaned = false;         // both; the owner is dead
+  bool listens = false;          // both; from the call of listen on
   bool write_blocked = false;    // mutex; the kernel took less than all: the turn waits for room
   bool output_dead = false;      // mutex; a write failed
   bool in_outbox = false;        // mutex; a worker will flush it
@@ -117,7 +119,7 @@ struct Socket : base::MpscNode,
   Interest armed;                       // turn
   bool paused = false;                  // turn
   bool full = false;                    // turn; the sink has no appetite for full_for
-  bool orphaned = false;                // turn; the owner is dead
+  int64_t orphaned_ms = 0;              // turn; since when
   bool error_told = false;              // turn
   bool peer_ended = false;              // turn; FIN seen
   uint8_t accept_burst = 1;             // turn
