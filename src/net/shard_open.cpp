@@ -113,8 +113,7 @@ void Shard::open_listener(Socket& socket) noexcept {
     MutexLock lock(socket.mutex);
     socket.peer = *local;
   }
-  const std::string ip = local->ip();
-  emit(socket, {.kind = EventKind::kOpen, .value = local->port(), .text = ip});
+  (void)emit_open(socket, local->ip_text(), local->port());
   if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
 }
 
@@ -127,8 +126,7 @@ void Shard::open_foreign(Socket& socket) noexcept {
   if (const Status armed = update_interest(socket); !armed) {
     return fail_opening(socket, armed.error());
   }
-  emit(socket, {.kind = EventKind::kOpen, .text = "binding"});
-  on_writable(socket);  // what was sent before
+  if (emit_open(socket, "binding", 0)) on_writable(socket);  // what was sent before
 }
 
 void Shard::connect_next(Socket& socket, Error last_error) noexcept {
@@ -213,8 +211,7 @@ void Shard::on_connected(Socket& socket) noexcept {
   set_state(socket, SocketState::kOpen);
   socket.waiting_since_ms = now_ms_;
   if (close_now) return close_gracefully(socket);
-  const std::string ip = socket.peer.ip();
-  emit(socket, {.kind = EventKind::kOpen, .text = ip});
+  if (!emit_open(socket, socket.peer.ip_text(), 0)) return;
   on_writable(socket);  // what was sent before (D-20); also arms reading
   arm_deadline(socket);
 }
@@ -244,27 +241,38 @@ bool Shard::accept_one(Socket& listener) noexcept {
   const uint32_t next = context_.next_shard.fetch_add(1, std::memory_order_relaxed);
   Shard& home = *context_.shards[next % context_.shards.size()];
   const OwnerTag owner = listener.owner;
-  SocketId id = 0;
-  Socket* socket = home.reserve([&](Socket& fresh) {
-    fresh.state = SocketState::kAccepted;
-    fresh.fd = accepted->fd;
-    fresh.peer = accepted->peer;
-    fresh.owner = owner;
-  });
-  if (socket == nullptr) {
+  // Of another shard, which must hear of it: nothing may be missing later.
+  auto command =
+      &home == this ? nullptr : base::try_make_unique<Command>(Command::Kind::kOpen, SocketId{0});
+  Result<Socket*> reserved = Error::from_errno(ENOMEM);
+  if (&home == this || command != nullptr) {
+    reserved = home.reserve([&](Socket& fresh) {
+      fresh.state = SocketState::kAccepted;
+      fresh.fd = accepted->fd;
+      fresh.peer = accepted->peer;
+      fresh.owner = owner;
+    });
+  }
+  if (!reserved) {
     context_.kernel.close(accepted->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return true;
   }
-  id = socket->id.load(std::memory_order_relaxed);                     // nobody else has it yet
+  Socket& socket = **reserved;
+  const SocketId id = socket.id.load(std::memory_order_relaxed);       // nobody else has it yet
   context_.counters.accepted.fetch_add(1, std::memory_order_relaxed);  // a statistic
-  if (&home == this) {
-    set_owner(*socket, owner);
-  } else {
-    (void)home.post(std::make_unique<Command>(Command::Kind::kOpen, id));
+  if (&home == this) set_owner(socket, owner);
+  const bool is_told = emit(listener, {.kind = EventKind::kAccept,
+                                       .value = static_cast<int32_t>(id),
+                                       .text = accepted->peer.text()});
+  if (command != nullptr) {
+    command->kind = is_told ? Command::Kind::kOpen : Command::Kind::kDiscard;
+    command->socket = id;
+    (void)home.post(std::move(command));
+  } else if (!is_told) {
+    socket.orphaned = true;  // nobody knows of it
+    free_socket(socket);
   }
-  const std::string peer = accepted->peer.to_string();
-  emit(listener, {.kind = EventKind::kAccept, .value = static_cast<int32_t>(id), .text = peer});
   return true;
 }
 
@@ -273,15 +281,14 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (!os::is_out_of_descriptors(error)) {
     if (now_ms_ - listener.waiting_since_ms >= kAcceptErrorLogMs) {
       listener.waiting_since_ms = now_ms_;
-      context_.log.log(
-          "accept on socket " +
-          std::to_string(listener.id.load(std::memory_order_relaxed)) +  // our own turn
-          ": " + error.message());
+      base::Text<255> line("accept on socket ");
+      line << listener.id.load(std::memory_order_relaxed);  // our own turn
+      context_.log.log(line << ": " << error.text());
     }
     return rest_listener(listener);
   }
-  const std::string text = error.message();
-  emit(listener, {.kind = EventKind::kError, .text = text});
+  const base::ErrorText text = error.text();
+  (void)emit(listener, {.kind = EventKind::kError, .text = text});
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
   // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
