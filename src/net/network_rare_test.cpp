@@ -80,8 +80,8 @@ class RecordingPoller final : public Poller {
  public:
   RecordingPoller(std::unique_ptr<Poller> poller, std::optional<base::Nanos>& asked)
       : poller_(std::move(poller)), asked_(asked) {}
-  base::Status add(int fd, uint32_t token, Interest interest) noexcept override {
-    return poller_->add(fd, token, interest);
+  base::Status add(int fd, uint32_t token, Interest interest, Source source) noexcept override {
+    return poller_->add(fd, token, interest, source);
   }
   base::Status modify(int fd, uint32_t token, Interest interest) noexcept override {
     return poller_->modify(fd, token, interest);
@@ -118,37 +118,63 @@ struct Nobody final : EventSink, base::LogSink {
   void log(std::string_view) noexcept override {}
 };
 
-TEST(ShardSleep, ACommandThatComesBetweenTheLastLookAndTheSleepPreventsIt) {
-  testing::SimNetwork sim;
-  InterruptingClock clock;
-  Nobody sink;
-  ScriptedResolver resolver;
-  std::optional<base::Nanos> asked;
-  struct Maker {
-    testing::SimNetwork& sim;
-    std::optional<base::Nanos>& asked;
-  } maker{sim, asked};
-  NetworkOptions options;
-  options.limits.dns_timeout_ms = 1000;
-  auto network = Network::create(
-      options, {.kernel = sim, .clock = clock, .sink = sink, .log = sink, .resolver = resolver},
-      [](void* user) -> base::Result<std::unique_ptr<Poller>> {
-        auto& made = *static_cast<Maker*>(user);
-        return std::unique_ptr<Poller>(std::make_unique<RecordingPoller>(
-            std::make_unique<testing::SimPoller>(made.sim, testing::SimWait::kNever), made.asked));
-      },
-      &maker);
-  ASSERT_TRUE(network.ok());
-  Network& engine = **network;
-  const auto id = engine.connect(kOwner, "slow.example", 80);  // its lookup has a deadline
+// One shard whose turns the test takes itself.
+class ShardTurnTest : public ::testing::Test {
+ protected:
+  ShardTurnTest() {
+    NetworkOptions options;
+    options.limits.dns_timeout_ms = 1000;
+    auto made = Network::create(
+        options,
+        {.kernel = sim_, .clock = clock_, .sink = sink_, .log = sink_, .resolver = resolver_},
+        [](void* self) { return static_cast<ShardTurnTest*>(self)->make_poller(); }, this);
+    SKYLOOM_CHECK(made.ok());
+    network_ = std::move(made).value();
+  }
+  base::Result<std::unique_ptr<Poller>> make_poller() {
+    auto poller = std::make_unique<testing::SimPoller>(sim_, testing::SimWait::kNever);
+    return std::unique_ptr<Poller>(
+        std::make_unique<RecordingPoller>(std::move(poller), asked_to_wait_));
+  }
+  size_t turn() { return network_->shard(0).turn(std::nullopt); }
+
+  testing::SimNetwork sim_;
+  InterruptingClock clock_;
+  Nobody sink_;
+  ScriptedResolver resolver_;
+  std::optional<base::Nanos> asked_to_wait_;
+  std::unique_ptr<Network> network_;
+};
+
+TEST_F(ShardTurnTest, ACommandThatComesBetweenTheLastLookAndTheSleepPreventsIt) {
+  const auto id = network_->connect(kOwner, "slow.example", 80);  // its lookup has a deadline
   ASSERT_TRUE(id.ok());
-  engine.shard(0).turn(std::nullopt);
-  engine.shard(0).turn(std::nullopt);
-  ASSERT_TRUE(asked && *asked > base::Nanos::zero()) << "the shard would sleep until the deadline";
-  clock.at_each_look([&] { engine.pause(*id); });
-  engine.shard(0).turn(std::nullopt);
-  clock.at_each_look({});
-  EXPECT_EQ(asked, base::Nanos::zero()) << "it slept with a command waiting";
+  turn();
+  turn();
+  ASSERT_TRUE(asked_to_wait_ && *asked_to_wait_ > base::Nanos::zero()) << "nothing to prevent";
+  clock_.at_each_look([&] { network_->pause(*id); });
+  turn();
+  clock_.at_each_look({});
+  EXPECT_EQ(asked_to_wait_, base::Nanos::zero()) << "it slept with a command waiting";
+}
+
+// Neither the client nor the reserved descriptor can be had: the client stays in the queue.
+TEST_F(ShardTurnTest, AListenerThatCannotAcceptRestsInsteadOfSpinning) {
+  const auto listener = network_->listen(kOwner, "127.0.0.1", 4000, 16);
+  ASSERT_TRUE(listener.ok());
+  network_->start(*listener, kOwner);
+  turn();
+  const auto client = sim_.open_socket(AF_INET, os::SocketType::kStream);
+  ASSERT_TRUE(client.ok());
+  (void)sim_.connect(*client, *os::SocketAddress::parse("127.0.0.1", 4000));
+  sim_.set_descriptors_max(sim_.open_descriptors() - 1);
+  size_t handled = 0;
+  for (int turns = 0; turns < 10; ++turns) handled += turn();
+  EXPECT_GE(handled, 1u) << "the client was not seen";
+  EXPECT_LE(handled, 2u) << "the listener spins";
+  ASSERT_TRUE(asked_to_wait_.has_value()) << "nobody looks at the client ever again";
+  EXPECT_GT(*asked_to_wait_, base::Nanos::zero());
+  sim_.close(*client);
 }
 
 TEST(SystemResolver, AnswersFromAThreadOfItsOwn) {
