@@ -20,6 +20,9 @@ const char* own_text(Errc code) noexcept {
     case Errc::kInvalidSocket: return "invalid socket";
     case Errc::kSocketClosed: return "socket closed";
     case Errc::kNoAddress: return "no address for this name";
+    case Errc::kFirstByteTimeout: return "first byte timeout";
+    case Errc::kFrameTimeout: return "frame timeout";
+    case Errc::kWriteBufferTotal: return "write buffer limit of the node";
     case Errc::kUnixPathTooLong: return "unix: path or name of more than 107 bytes";
     case Errc::kProxyHeader: return "bad PROXY header";
   }

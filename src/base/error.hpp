@@ -21,6 +21,9 @@ enum class Errc : int32_t {
   kInvalidSocket,
   kSocketClosed,
   kNoAddress,
+  kFirstByteTimeout,
+  kFrameTimeout,
+  kWriteBufferTotal,
   kUnixPathTooLong,
   kProxyHeader,
 };

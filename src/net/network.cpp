@@ -21,7 +21,8 @@ Network::Network(const NetworkOptions& options, const NetworkParts& parts)
                .limits = options.limits,
                .statistics_ms = parts.statistics_ms,
                .shards = {},
-               .counters = {}} {}
+               .counters = {},
+               .limit_log = {parts.log, options.limits.log_lines_max}} {}
 
 Result<std::unique_ptr<Network>> Network::create(const NetworkOptions& options,
                                                  const NetworkParts& parts,
@@ -98,18 +99,25 @@ void Network::resolve(SocketId id, std::string_view host) {
   });
 }
 
-Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t port,
-                                 int backlog) {
+Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog,
+                                 const ConnectionLimits* limits) {
+  // Reckoned from the times of the statistics.
+  SKYLOOM_CHECK(limits == nullptr || limits->idle_timeout_ms == 0 ||
+                context_.statistics_ms == nullptr);
+  const auto prepare = [&](Socket& socket) {
+    socket.listening.reset(new Listening(
+        context_.addresses, limits == nullptr ? context_.limits : *limits, limits != nullptr));
+  };
   Opening opening{.purpose = Opening::Purpose::kListen, .port = port, .backlog = backlog};
   const auto address =
       host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
-  if (!address) return open(std::move(opening), owner, host, [](Socket&) {});
+  if (!address) return open(std::move(opening), owner, host, prepare);
   const Result<int> fd = open_listener(context_.kernel, *address, backlog);
   if (!fd) return fd.error();
   opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
+    prepare(socket);
     socket.fd = *fd;
-    socket.state = SocketState::kReserved;
   });
   if (!id) context_.kernel.close(*fd);
   return id;
@@ -296,7 +304,8 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
 
 // D-14. False: refuse the send. The policy's other effects have happened.
 bool Network::has_room_locked(Socket& socket, size_t size) {
-  const Limits& limits = context_.limits;
+  Shard& shard = home_of(socket.id.load(std::memory_order_relaxed));  // under the mutex
+  const ConnectionLimits& limits = shard.limits_of(socket);
   const auto exceeds = [](uint64_t queued, uint64_t more, uint64_t limit) {
     return limit != 0 && queued + more > limit;
   };
@@ -304,15 +313,13 @@ bool Network::has_room_locked(Socket& socket, size_t size) {
     // A bound that may be passed by what other threads add meanwhile.
     const uint64_t total = context_.queued_bytes.load(std::memory_order_relaxed);
     return exceeds(socket.output.queued_bytes(), size, limits.write_buffer_max) ||
-           (socket.write_blocked && exceeds(total, size, limits.write_buffer_total));
+           (socket.write_blocked && exceeds(total, size, context_.limits.write_buffer_total));
   };
   if (!is_over()) return true;
   switch (limits.write_buffer_policy) {
-    case WriteBufferPolicy::kClose: {
-      Shard& shard = home_of(socket.id.load(std::memory_order_relaxed));  // under the mutex
+    case WriteBufferPolicy::kClose:
       shard.fail_output_locked(socket, Error::of(Errc::kWriteBufferLimit));
       return false;
-    }
     case WriteBufferPolicy::kDropLow: socket.output.drop_low(); return !is_over();
     case WriteBufferPolicy::kRefuse: return false;
   }

@@ -67,7 +67,10 @@ class Network {
   // --- creation; the id is valid at once, answers come as events
   // ----------------------------------- `host` empty: 0.0.0.0. A numeric address fails at once,
   // with the errno; a name later, by event.
-  base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog);
+  // `limits` are those of the connections that it accepts, now and when it is gone; null: the
+  // network's.
+  base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog,
+                                const ConnectionLimits* limits = nullptr);
   // Reads by itself once it is open. Sends before that are queued (D-20).
   base::Result<SocketId> connect(OwnerTag owner, std::string_view host, uint16_t port);
   // `fd` stays the caller's property (D-17); it is made non-blocking.

@@ -24,7 +24,8 @@ Shard::Shard(ShardContext& context, std::unique_ptr<Poller> poller, uint32_t ind
       table_((uint32_t{1} << (kIdBits - shard_bits)) - 1),
       now_ms_(base::to_millis(context.clock.now())),
       deadlines_(now_ms_),
-      read_buffer_(context.limits.read_bytes_max) {}
+      read_buffer_(std::max(
+          kReadBytesMin, std::min(context.limits.read_bytes_max, context.limits.turn_bytes_max))) {}
 
 Shard::~Shard() {
   for_each_in_turn([&](Socket& socket) { free_socket(socket); });
@@ -81,7 +82,8 @@ size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
 
 std::optional<Nanos> Shard::time_to_wait(std::optional<Nanos> timeout) const noexcept {
   if (!commands_.is_empty() || !attention_.is_empty()) return Nanos::zero();
-  const std::optional<int64_t> next_ms = deadlines_.next_ms();
+  std::optional<int64_t> next_ms = deadlines_.next_ms();
+  if (summary_ms_) next_ms = std::min(next_ms.value_or(*summary_ms_), *summary_ms_);
   if (!next_ms) return timeout;
   const Nanos until = std::max<Nanos>(Millis(*next_ms) - context_.clock.now(), Nanos::zero());
   return timeout ? std::min(*timeout, until) : until;
@@ -156,7 +158,10 @@ void Shard::run(Command& command) noexcept {
     case Kind::kFraming:
       socket->cutter.reset();
       if (command.framing != codec::Framing::kNone) {
-        socket->cutter = std::make_unique<FrameCutter>(command.framing, command.frame_bytes_max);
+        const size_t own_max = limits_of(*socket).frame_bytes_max;
+        const size_t frame_max =
+            own_max == 0 ? command.frame_bytes_max : std::min(own_max, command.frame_bytes_max);
+        socket->cutter = std::make_unique<FrameCutter>(command.framing, frame_max);
       }
       return;
     case Kind::kRoute: socket->route = command.route; return;
@@ -203,6 +208,14 @@ void Shard::run_attention() noexcept {
 void Shard::expire_deadlines() noexcept {
   while (base::Timer* timer = deadlines_.advance(now_ms_))
     on_deadline(*static_cast<Socket*>(timer));
+  // One shard writes for all.
+  if (index_ != 0 || !(summary_ms_ || context_.limit_log.owes_summary())) return;
+  summary_ms_ = context_.limit_log.summarize(now_ms_);
+}
+
+void Shard::tell_limit(std::string_view cause, std::string_view line) noexcept {
+  const int64_t now_ms = base::to_millis(context_.clock.now());
+  if (context_.limit_log.tell(cause, line, now_ms)) context_.shards.front()->wake();
 }
 
 }  // namespace skyloom::net

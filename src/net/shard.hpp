@@ -26,7 +26,9 @@
 #include "base/clock.hpp"
 #include "base/id_table.hpp"
 #include "base/log.hpp"
+#include "net/admission.hpp"
 #include "net/command.hpp"
+#include "net/counters.hpp"
 #include "net/limits.hpp"
 #include "net/poller/poller.hpp"
 #include "net/socket.hpp"
@@ -35,15 +37,6 @@
 namespace skyloom::net {
 
 class Shard;
-
-// Counters of a network; read by anyone, exact only when it is quiet.
-struct Counters {
-  std::atomic<uint64_t> accepted{0};
-  std::atomic<uint64_t> refused{
-      0};  // connections closed at once for a limit or for lack of descriptors
-  std::atomic<uint64_t> datagrams_dropped{0};
-  std::atomic<uint64_t> commands_dropped{0};
-};
 
 // What the shards of one network have in common.
 struct ShardContext {
@@ -59,8 +52,29 @@ struct ShardContext {
   std::atomic<int> reserve_fd{-1};        // held back for accept() without descriptors
   std::atomic<uint32_t> next_shard{0};
   Counters counters;
+  AddressCounts addresses{};
+  LimitLog limit_log;
   std::mutex empty_mutex;
   std::condition_variable empty_changed;  // the last socket has gone
+};
+
+// What a socket waits for, and until when.
+struct Deadline {
+  enum class Kind : uint8_t {
+    kLookup,
+    kConnect,
+    kNextAddress,  // of a name: time to try another
+    kAccept,       // the listener's rest is over
+    kFirstByte,
+    kFrame,
+    kIdle,
+    kWrite,
+    kLinger,
+    kLingerLook,
+    kOrphan,
+  };
+  Kind kind;
+  int64_t at_ms;
 };
 
 enum class SendVerdict : uint8_t { kAccepted, kRefused };
@@ -92,6 +106,14 @@ class Shard {
   Socket* reserve(Prepare prepare);
   // Any thread, socket.mutex held: the turn shall look at it.
   void request_attention_locked(Socket& socket) noexcept;
+  // Any thread: a line about a limit, unless there have been too many of its cause. `cause` is a
+  // literal.
+  void tell_limit(std::string_view cause, std::string_view line) noexcept;
+  // The turn, or socket.mutex held.
+  const ConnectionLimits& limits_of(const Socket& socket) const noexcept {
+    const ConnectionLimits* own = socket.admission.limits();
+    return own != nullptr ? *own : context_.limits;
+  }
   // Any thread, socket.mutex held: writes what the kernel takes now.
   void flush_locked(Socket& socket) noexcept;
   void flush_datagrams_locked(Socket& socket) noexcept;
@@ -147,9 +169,12 @@ class Shard {
   void owner_gone(OwnerTag owner) noexcept;
   void owner_drained(OwnerTag owner) noexcept;
   void mark_full(Socket& socket, OwnerTag owner) noexcept;
-  std::optional<int64_t> deadline_of(const Socket& socket) const noexcept;
+  std::optional<Deadline> deadline_of(const Socket& socket) const noexcept;
   void arm_deadline(Socket& socket) noexcept;
   void on_deadline(Socket& socket) noexcept;
+  void fail_at_deadline(Socket& socket, base::Errc reason,
+                        std::atomic<uint64_t> Counters::* counter) noexcept;
+  void resume_input_clock(Socket& socket) noexcept;
   template <class Visit>
   void for_each_in_turn(Visit visit);
 
@@ -165,8 +190,11 @@ class Shard {
   void on_connected(Socket& socket) noexcept;
   void accept_some(Socket& listener) noexcept;
   bool accept_one(Socket& listener) noexcept;
+  bool is_within_accept_rate(Socket& listener) noexcept;
+  void refuse(int fd, std::atomic<uint64_t> Counters::* counter, std::string_view limit) noexcept;
   void on_accept_failed(Socket& listener, const base::Error& error) noexcept;
   void rest_listener(Socket& listener) noexcept;
+  void tell_accept_error(Socket& listener, const base::Error& error) noexcept;
 
   // shard_stream.cpp: bytes in, bytes out, the end
   void on_stream_ready(Socket& socket, const Readiness& readiness) noexcept;
@@ -210,6 +238,7 @@ class Shard {
   int64_t now_ms_ = 0;
   bool has_told_ = false;  // an event, in this turn
   bool reading_stopped_ = false;
+  std::optional<int64_t> summary_ms_;  // when the next line of the limits' log is due
   base::TimerWheel deadlines_;
   static constexpr size_t kOwnerBuckets = 1024;
   std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;

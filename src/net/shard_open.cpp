@@ -16,7 +16,9 @@ using base::Status;
 
 namespace {
 
-constexpr int64_t kAcceptErrorLogMs = 1000;  // D-27
+constexpr int64_t kAcceptErrorTellMs = 1000;
+constexpr int64_t kAcceptRateMs = 1000;
+constexpr auto kOurTurn = std::memory_order_relaxed;  // ids change inside the turn only
 constexpr uint8_t kAcceptBurstMax = 64;
 static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
 
@@ -52,7 +54,7 @@ Result<int> open_listener(os::Kernel& kernel, const os::SocketAddress& address,
 
 void Shard::open(Socket& socket) noexcept {
   set_owner(socket, socket.owner);
-  if (socket.opening == nullptr) return;  // accepted by another shard, now with us
+  if (socket.opening == nullptr) return arm_deadline(socket);  // accepted
   if (socket.opening->resolving) return arm_deadline(socket);
   switch (socket.opening->purpose) {
     case Opening::Purpose::kConnect: return connect_next(socket, Error::of(Errc::kNoAddress));
@@ -99,7 +101,6 @@ void Shard::open_listener(Socket& socket) noexcept {
   const std::optional<OwnerTag> started_by = socket.opening->started_by;
   socket.opening.reset();
   set_state(socket, SocketState::kListenPaused);
-  socket.waiting_since_ms = now_ms_ - kAcceptErrorLogMs;
   const Result<os::SocketAddress> local = context_.kernel.local_address(socket.fd);
   if (!local) return fail_opening(socket, local.error());
   {
@@ -199,12 +200,33 @@ void Shard::accept_some(Socket& listener) noexcept {
 }
 
 bool Shard::accept_one(Socket& listener) noexcept {
+  if (!is_within_accept_rate(listener)) return false;
   const Result<os::Accepted> accepted = context_.kernel.accept(listener.fd);
   if (!accepted) {
     on_accept_failed(listener, accepted.error());
     return false;
   }
+  const uint64_t spare = context_.limits.descriptors_spare;
+  if (spare != 0 && accepted->fd >= 0 &&
+      static_cast<uint64_t>(accepted->fd) + spare >= context_.kernel.descriptors_end()) {
+    // Descriptors are given out from below: fewer than the spare ones are left. This client is
+    // turned away, so that it need not hang; the others wait in the backlog.
+    refuse(accepted->fd, &Counters::refused_descriptors, "net_reserve_fds");
+    tell_accept_error(listener, Error::from_errno(EMFILE));
+    rest_listener(listener);
+    return false;
+  }
   listener.pause_ms = 0;
+  Admission admission;
+  switch (admission.take(listener.listening, accepted->peer)) {
+    case Admission::Verdict::kWelcome: break;
+    case Admission::Verdict::kListenerFull:
+      refuse(accepted->fd, &Counters::refused_listener, "net_max_per_listener");
+      return true;
+    case Admission::Verdict::kAddressFull:
+      refuse(accepted->fd, &Counters::refused_address, "net_max_per_ip");
+      return true;
+  }
   // A statistic; listeners show it as their number of accepted connections (contract 1.6).
   listener.read_bytes.fetch_add(1, std::memory_order_relaxed);
   listener.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
@@ -217,16 +239,17 @@ bool Shard::accept_one(Socket& listener) noexcept {
     fresh.fd = accepted->fd;
     fresh.peer = accepted->peer;
     fresh.owner = owner;
+    fresh.admission = std::move(admission);
   });
   if (socket == nullptr) {
-    context_.kernel.close(accepted->fd);
-    context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    refuse(accepted->fd, &Counters::refused_sockets, "net_max_sockets");
     return true;
   }
-  id = socket->id.load(std::memory_order_relaxed);                     // nobody else has it yet
-  context_.counters.accepted.fetch_add(1, std::memory_order_relaxed);  // a statistic
+  id = socket->id.load(std::memory_order_relaxed);  // nobody else has it yet
+  context_.counters.add(&Counters::accepted);
+  ++listener.listening->accepted_in_second;
   if (&home == this) {
-    set_owner(*socket, owner);
+    open(*socket);
   } else {
     (void)home.post(std::make_unique<Command>(Command::Kind::kOpen, id));
   }
@@ -235,29 +258,50 @@ bool Shard::accept_one(Socket& listener) noexcept {
   return true;
 }
 
+// At the rate the listener rests until the second is over; who waits, waits in the backlog.
+bool Shard::is_within_accept_rate(Socket& listener) noexcept {
+  Listening& listening = *listener.listening;
+  const uint64_t rate = listening.limits.accept_rate;
+  if (rate == 0) return true;
+  if (now_ms_ - listening.second_began_ms >= kAcceptRateMs) {
+    listening.second_began_ms = now_ms_;
+    listening.accepted_in_second = 0;
+  }
+  if (listening.accepted_in_second < rate) return true;
+  context_.counters.add(&Counters::accept_rate_reached);
+  tell_limit("net_accept_rate", "socket " + std::to_string(listener.id.load(kOurTurn)) +
+                                    ": net_accept_rate = " + std::to_string(rate) +
+                                    " reached, connections wait");
+  listener.pause_until_ms = listening.second_began_ms + kAcceptRateMs;
+  (void)update_interest(listener);
+  arm_deadline(listener);
+  return false;
+}
+
+// Closed before anybody hears of it; at the same cost however many there are.
+void Shard::refuse(int fd, std::atomic<uint64_t> Counters::* counter,
+                   std::string_view limit) noexcept {
+  context_.kernel.close(fd);
+  context_.counters.add(&Counters::refused);
+  context_.counters.add(counter);
+  tell_limit(limit, std::string(limit) + " reached: connection refused");
+}
+
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
+  context_.counters.add(&Counters::accept_failures);
   if (!os::is_out_of_descriptors(error)) {
-    if (now_ms_ - listener.waiting_since_ms >= kAcceptErrorLogMs) {
-      listener.waiting_since_ms = now_ms_;
-      context_.log.log(
-          "accept on socket " +
-          std::to_string(listener.id.load(std::memory_order_relaxed)) +  // our own turn
-          ": " + error.message());
-    }
+    tell_limit("accept", "accept on socket " + std::to_string(listener.id.load(kOurTurn)) + ": " +
+                             error.message());
     return rest_listener(listener);
   }
-  const std::string text = error.message();
-  emit(listener, {.kind = EventKind::kError, .text = text});
+  tell_accept_error(listener, error);
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
   // Pairs with the exchange of another listener's shard: one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = context_.kernel.accept(listener.fd);
-  if (surplus) {
-    context_.kernel.close(surplus->fd);
-    context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
-  }
+  if (surplus) refuse(surplus->fd, &Counters::refused_descriptors, "descriptors");
   if (const Result<int> again = context_.kernel.open_reserve()) {
     int expected = -1;
     // Pairs with the exchange above.
@@ -266,6 +310,14 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
     }
   }
   if (!surplus) rest_listener(listener);
+}
+
+// To the owner, once in a second (D-27).
+void Shard::tell_accept_error(Socket& listener, const Error& error) noexcept {
+  if (now_ms_ - listener.listening->error_told_ms < kAcceptErrorTellMs) return;
+  listener.listening->error_told_ms = now_ms_;
+  const std::string text = error.message();
+  emit(listener, {.kind = EventKind::kError, .text = text});
 }
 
 void Shard::rest_listener(Socket& listener) noexcept {

@@ -24,10 +24,6 @@ size_t bucket_of(OwnerTag owner, size_t buckets) noexcept {
   return static_cast<size_t>((owner * 0x9e3779b97f4a7c15u) >> 32) % buckets;
 }
 
-void earlier(std::optional<int64_t>& deadline, int64_t candidate) noexcept {
-  deadline = deadline ? std::min(*deadline, candidate) : candidate;
-}
-
 }  // namespace
 
 Socket* Shard::find(SocketId id) noexcept {
@@ -65,12 +61,12 @@ void Shard::reset_locked(Socket& socket) noexcept {
   }
   socket.reading.store(false, std::memory_order_relaxed);  // a statistic
   socket.registered = socket.paused = socket.full = socket.orphaned = false;
-  socket.error_told = socket.peer_ended = false;
+  socket.error_told = socket.peer_ended = socket.awaits_first_byte = false;
   socket.armed = {};
   socket.accept_burst = 1;
   socket.route = {};
   socket.waiting_since_ms = now_ms;
-  socket.pause_until_ms = socket.pause_ms = 0;
+  socket.input_since_ms = socket.pause_until_ms = socket.pause_ms = 0;
   socket.discarded_bytes = 0;
   socket.read_hint = socket.system_drops = 0;
 }
@@ -169,6 +165,7 @@ void Shard::free_socket(Socket& socket) noexcept {
   const uint32_t table_id = socket.table_id;
   const int fd = socket.fd;
   const bool ours = socket.kind != SocketKind::kForeign;
+  Admission admission;  // given back when nobody holds the mutex
   // Closing the last descriptor of a file takes it out of the poller; a foreign one stays open.
   if (!ours) detach(socket);
   {
@@ -180,7 +177,9 @@ void Shard::free_socket(Socket& socket) noexcept {
     socket.udp_output.reset();
     socket.write_blocked = false;
     count_queued_locked(socket);
+    admission = std::move(socket.admission);
   }
+  socket.listening.reset();
   static_cast<OwnerLink&>(socket).unlink();
   static_cast<FullLink&>(socket).unlink();
   deadlines_.cancel(socket);
@@ -235,6 +234,8 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
     case SocketState::kAccepted:
       set_state(socket, SocketState::kOpen);
       set_owner(socket, owner);
+      socket.awaits_first_byte = socket.kind == SocketKind::kTcp;
+      socket.input_since_ms = now_ms_;
       answer = "start";
       break;
     case SocketState::kListenPaused:
@@ -243,14 +244,16 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
       answer = "start";
       break;
     case SocketState::kOpen:
-      socket.paused = false;
+      if (std::exchange(socket.paused, false)) resume_input_clock(socket);
       if (socket.kind != SocketKind::kForeign || socket.orphaned) {
         set_owner(socket, owner);
         answer = "transfer";
       }
       break;
     case SocketState::kWriteClosed:
-    case SocketState::kListening: socket.paused = false; break;
+    case SocketState::kListening:
+      if (std::exchange(socket.paused, false)) resume_input_clock(socket);
+      break;
     case SocketState::kReserved:
     case SocketState::kConnecting:
       socket.paused = false;  // reads by itself as soon as it is open
@@ -336,7 +339,7 @@ void Shard::owner_gone(OwnerTag owner) noexcept {
       if (is_listener(socket->state) || socket->kind == SocketKind::kUdp) {
         free_socket(*socket);
       } else {
-        socket->waiting_since_ms = now_ms_;
+        socket->input_since_ms = now_ms_;
         (void)update_interest(*socket);
         arm_deadline(*socket);
       }
@@ -347,6 +350,7 @@ void Shard::owner_gone(OwnerTag owner) noexcept {
 
 void Shard::mark_full(Socket& socket, OwnerTag owner) noexcept {
   if (socket.full) return;
+  context_.counters.add(&Counters::reads_paused);
   socket.full = true;
   socket.full_for = owner;
   full_.push_back(socket);
@@ -359,6 +363,7 @@ void Shard::owner_drained(OwnerTag owner) noexcept {
     if (socket->full_for == owner) {
       static_cast<FullLink&>(*socket).unlink();
       socket->full = false;
+      resume_input_clock(*socket);
       if (const Status armed = update_interest(*socket); !armed) {
         on_stream_failed(*socket, armed.error());
       }
@@ -367,110 +372,130 @@ void Shard::owner_drained(OwnerTag owner) noexcept {
   }
 }
 
-std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
-  const Limits& limits = context_.limits;
-  std::optional<int64_t> deadline;
-  const auto after = [&](int64_t since_ms, int64_t limit_ms) {
-    if (limit_ms != 0) earlier(deadline, since_ms + limit_ms);
+// A sender that is not read cannot be late: its clock starts anew.
+void Shard::resume_input_clock(Socket& socket) noexcept {
+  const bool has_part = socket.cutter != nullptr && socket.cutter->pending_bytes() != 0;
+  if (!socket.awaits_first_byte && !has_part) return;
+  socket.input_since_ms = now_ms_;
+  arm_deadline(socket);
+}
+
+std::optional<Deadline> Shard::deadline_of(const Socket& socket) const noexcept {
+  using Kind = Deadline::Kind;
+  const ConnectionLimits& limits = limits_of(socket);
+  std::optional<Deadline> first;
+  const auto at = [&](Kind kind, int64_t at_ms) {
+    if (!first || at_ms < first->at_ms) first = Deadline{kind, at_ms};
   };
+  const auto after = [&](Kind kind, int64_t since_ms, int64_t limit_ms) {
+    if (limit_ms != 0) at(kind, since_ms + limit_ms);
+  };
+  const bool is_closing =
+      socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
   switch (socket.state) {
     case SocketState::kReserved:
       if (socket.opening && socket.opening->resolving) {
-        after(socket.waiting_since_ms, limits.dns_timeout_ms);
+        after(Kind::kLookup, socket.waiting_since_ms, context_.limits.dns_timeout_ms);
       }
       break;
     case SocketState::kConnecting:
-      after(socket.waiting_since_ms, limits.connect_timeout_ms);
+      after(Kind::kConnect, socket.waiting_since_ms, context_.limits.connect_timeout_ms);
       if (socket.opening && socket.opening->next_address < socket.opening->addresses.size()) {
-        after(socket.opening->attempt_since_ms, kAddressDelayMs);
+        after(Kind::kNextAddress, socket.opening->attempt_since_ms, kAddressDelayMs);
       }
       break;
-    case SocketState::kListening:
-      if (socket.pause_until_ms != 0) earlier(deadline, socket.pause_until_ms);
-      break;
+    case SocketState::kListening: after(Kind::kAccept, 0, socket.pause_until_ms); break;
     case SocketState::kOpen:
-    case SocketState::kReadClosed:
     case SocketState::kWriteClosed:
-      if (socket.write_blocked) after(socket.waiting_since_ms, limits.write_timeout_ms);
-      if (limits.idle_timeout_ms != 0 && socket.state == SocketState::kOpen) {
-        after(std::max(socket.read_ms.load(std::memory_order_relaxed),  // a deadline, not a proof
+      if (socket.awaits_first_byte && wants_input(socket)) {
+        after(Kind::kFirstByte, socket.input_since_ms, limits.first_byte_timeout_ms);
+      }
+      if (socket.cutter && socket.cutter->pending_bytes() != 0 && wants_input(socket)) {
+        after(Kind::kFrame, socket.input_since_ms, limits.frame_timeout_ms);
+      }
+      [[fallthrough]];
+    case SocketState::kReadClosed:
+    case SocketState::kAccepted:
+      if (socket.write_blocked) {
+        after(Kind::kWrite, socket.waiting_since_ms, limits.write_timeout_ms);
+      }
+      if (limits.idle_timeout_ms != 0 && socket.kind == SocketKind::kTcp) {
+        after(Kind::kIdle,
+              std::max(socket.read_ms.load(std::memory_order_relaxed),  // a deadline, not a proof
                        socket.write_ms.load(std::memory_order_relaxed)),
               limits.idle_timeout_ms);
       }
       break;
-    case SocketState::kClosing: after(socket.waiting_since_ms, limits.linger_timeout_ms); break;
+    case SocketState::kClosing:
+      after(Kind::kLinger, socket.waiting_since_ms, limits.linger_timeout_ms);
+      break;
     case SocketState::kLingering:
-      after(socket.waiting_since_ms, limits.linger_timeout_ms);
-      earlier(deadline, now_ms_ + kLingerLookMs);
+      after(Kind::kLinger, socket.waiting_since_ms, limits.linger_timeout_ms);
+      at(Kind::kLingerLook, socket.looked_ms + kLingerLookMs);
       break;
     case SocketState::kFree:
-    case SocketState::kListenPaused:
-    case SocketState::kAccepted: break;
+    case SocketState::kListenPaused: break;
   }
-  const bool open =
-      socket.state != SocketState::kClosing && socket.state != SocketState::kLingering;
-  if (socket.orphaned && open) earlier(deadline, socket.waiting_since_ms + limits.orphan_grace_ms);
-  return deadline;
+  if (socket.orphaned && !is_closing) {
+    after(Kind::kOrphan, socket.input_since_ms, context_.limits.orphan_grace_ms);
+  }
+  return first;
 }
 
 void Shard::arm_deadline(Socket& socket) noexcept {
-  std::optional<int64_t> deadline;
+  std::optional<Deadline> deadline;
   {
     MutexLock lock(socket.mutex);  // deadline_of() reads write_blocked
     deadline = deadline_of(socket);
   }
   // A deadline that moved away is left as it is: on_deadline() looks again.
-  if (!deadline || (socket.is_set() && socket.deadline_ms <= *deadline)) return;
+  if (!deadline || (socket.is_set() && socket.deadline_ms <= deadline->at_ms)) return;
   deadlines_.cancel(socket);
-  deadlines_.set(socket, std::max(*deadline, now_ms_ + 1));
+  deadlines_.set(socket, std::max(deadline->at_ms, now_ms_ + 1));
 }
 
 void Shard::on_deadline(Socket& socket) noexcept {
-  const int64_t look_ms = socket.deadline_ms;
-  std::optional<int64_t> deadline;
+  using Kind = Deadline::Kind;
+  std::optional<Deadline> deadline;
   {
     MutexLock lock(socket.mutex);
     deadline = deadline_of(socket);
   }
-  if (socket.state == SocketState::kLingering && look_ms <= now_ms_) {
-    if (socket.waiting_since_ms + context_.limits.linger_timeout_ms <= now_ms_ &&
-        context_.limits.linger_timeout_ms != 0) {
-      return free_socket(socket);
-    }
-    return discard_input(socket);
-  }
   if (!deadline) return;
-  if (*deadline > now_ms_) return arm_deadline(socket);
-  if (socket.orphaned && socket.state != SocketState::kClosing) return close_gracefully(socket);
-  switch (socket.state) {
-    case SocketState::kReserved: return fail_opening(socket, Error::of(Errc::kDnsTimeout));
-    case SocketState::kConnecting:
-      if (now_ms_ - socket.waiting_since_ms >= context_.limits.connect_timeout_ms &&
-          context_.limits.connect_timeout_ms != 0) {
-        return fail_opening(socket, Error::of(Errc::kConnectTimeout));
-      }
-      return connect_next(socket, Error::of(Errc::kConnectTimeout));
-    case SocketState::kListening:
+  if (deadline->at_ms > now_ms_) return arm_deadline(socket);
+  switch (deadline->kind) {
+    case Kind::kLookup:
+      context_.counters.add(&Counters::lookup_timeouts);
+      return fail_opening(socket, Error::of(Errc::kDnsTimeout));
+    case Kind::kConnect:
+      context_.counters.add(&Counters::connect_timeouts);
+      return fail_opening(socket, Error::of(Errc::kConnectTimeout));
+    case Kind::kNextAddress: return connect_next(socket, Error::of(Errc::kConnectTimeout));
+    case Kind::kAccept:
       socket.pause_until_ms = 0;
       (void)update_interest(socket);
       return accept_some(socket);
-    case SocketState::kOpen:
-    case SocketState::kReadClosed:
-    case SocketState::kWriteClosed: {
-      bool blocked = false;
-      {
-        MutexLock lock(socket.mutex);
-        blocked = socket.write_blocked;
-      }
-      return on_stream_failed(socket,
-                              Error::of(blocked ? Errc::kWriteTimeout : Errc::kIdleTimeout));
-    }
-    case SocketState::kClosing: return free_socket(socket);
-    case SocketState::kFree:
-    case SocketState::kListenPaused:
-    case SocketState::kAccepted:
-    case SocketState::kLingering: return;
+    case Kind::kFirstByte:
+      return fail_at_deadline(socket, Errc::kFirstByteTimeout, &Counters::first_byte_timeouts);
+    case Kind::kFrame:
+      return fail_at_deadline(socket, Errc::kFrameTimeout, &Counters::frame_timeouts);
+    case Kind::kIdle: return fail_at_deadline(socket, Errc::kIdleTimeout, &Counters::idle_timeouts);
+    case Kind::kWrite:
+      return fail_at_deadline(socket, Errc::kWriteTimeout, &Counters::write_timeouts);
+    case Kind::kLinger:
+      context_.counters.add(&Counters::linger_timeouts);
+      return free_socket(socket);
+    case Kind::kLingerLook: return discard_input(socket);
+    case Kind::kOrphan:
+      context_.counters.add(&Counters::orphans_closed);
+      return close_gracefully(socket);
   }
+}
+
+void Shard::fail_at_deadline(Socket& socket, Errc reason,
+                             std::atomic<uint64_t> Counters::* counter) noexcept {
+  context_.counters.add(counter);
+  on_stream_failed(socket, Error::of(reason));
 }
 
 }  // namespace skyloom::net

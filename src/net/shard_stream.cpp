@@ -18,9 +18,6 @@ namespace {
 
 constexpr size_t kPartsPerWriteMax = 64;
 constexpr size_t kDirectReadBytesMin = 4096;
-constexpr size_t kLingerReadsMax =
-    16;  // per look: a peer that never stops sending cannot hold the turn
-
 }  // namespace
 
 void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept {
@@ -61,6 +58,7 @@ void Shard::read_some(Socket& socket, bool over) noexcept {
   socket.read_bytes.store(socket.read_bytes.load(std::memory_order_relaxed) + *got,
                           std::memory_order_relaxed);
   socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
+  socket.awaits_first_byte = false;
   if (socket.cutter != nullptr) return deliver_frames(socket, buffer.first(*got));
   deliver(socket, std::move(block), *got);
 }
@@ -95,10 +93,17 @@ void Shard::deliver(Socket& socket, Block block, size_t size) noexcept {
 void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept {
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
   const OwnerTag to = socket.route.to != 0 ? socket.route.to : socket.owner;
+  bool had_part = socket.cutter->pending_bytes() != 0;
   for (;;) {
     Result<CutFrame> frame = socket.cutter->next(bytes);
-    if (!frame) return on_stream_failed(socket, frame.error());
-    if (!frame->block) return;
+    if (!frame) {
+      if (frame.error().is(Errc::kFrameTooLarge)) {
+        context_.counters.add(&Counters::frames_too_large);
+      }
+      return on_stream_failed(socket, frame.error());
+    }
+    if (!frame->block) break;
+    had_part = false;
     const Appetite appetite = tell(socket.owner, {.kind = EventKind::kFrame,
                                                   .socket = id,
                                                   .value = static_cast<int32_t>(frame->size),
@@ -108,6 +113,9 @@ void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept
     if (appetite == Appetite::kFull) mark_full(socket, to);
     if (appetite == Appetite::kBroken) return on_stream_failed(socket, Error::from_errno(ENOMEM));
   }
+  if (had_part || socket.cutter->pending_bytes() == 0) return;
+  socket.input_since_ms = now_ms_;  // a frame has begun
+  arm_deadline(socket);
 }
 
 // A write that failed on another thread may have taken the socket's error with it, so that the turn
@@ -198,7 +206,7 @@ void Shard::flush_locked(Socket& socket) noexcept {
     }
     socket.output.consume(*taken);
     written += *taken;
-    blocked = *taken < size || written >= kFlushBytesMax;
+    blocked = *taken < size || written >= context_.limits.turn_bytes_max;
   }
   if (written != 0) {
     // Statistics, written under the mutex.
@@ -289,7 +297,10 @@ void Shard::finish_output(Socket& socket) noexcept {
 // on its way. So input is read and dropped until the peer's FIN, or until nothing is left that
 // could be lost: no input and every byte of ours acknowledged.
 void Shard::discard_input(Socket& socket) noexcept {
-  for (size_t reads = 0; reads < kLingerReadsMax; ++reads) {
+  socket.looked_ms = now_ms_;
+  // A peer that never stops sending cannot hold the turn.
+  const uint64_t look_end = socket.discarded_bytes + context_.limits.turn_bytes_max;
+  while (socket.discarded_bytes < look_end) {
     const Result<size_t> got = context_.kernel.recv(socket.fd, read_buffer_);
     if (!got) {
       if (!os::is_transient(got.error())) return free_socket(socket);
@@ -300,7 +311,10 @@ void Shard::discard_input(Socket& socket) noexcept {
     if (*got == 0) return free_socket(socket);
     socket.discarded_bytes += *got;
     const uint64_t limit = context_.limits.linger_discard_bytes;
-    if (limit != 0 && socket.discarded_bytes > limit) return free_socket(socket);
+    if (limit != 0 && socket.discarded_bytes > limit) {
+      context_.counters.add(&Counters::linger_discards);
+      return free_socket(socket);
+    }
   }
   if (!update_interest(socket)) return free_socket(socket);
   arm_deadline(socket);

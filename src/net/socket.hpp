@@ -27,6 +27,7 @@
 #include "base/mpsc_queue.hpp"
 #include "base/mutex.hpp"
 #include "base/timer_wheel.hpp"
+#include "net/admission.hpp"
 #include "net/event.hpp"
 #include "net/frame_cutter.hpp"
 #include "net/poller/poller.hpp"
@@ -120,16 +121,22 @@ struct Socket : base::MpscNode,
   bool orphaned = false;                // turn; the owner is dead
   bool error_told = false;              // turn
   bool peer_ended = false;              // turn; FIN seen
+  bool awaits_first_byte = false;       // turn; started, and nothing came so far
   uint8_t accept_burst = 1;             // turn
   OwnerTag full_for = 0;                // turn
   Route route;                          // turn
+  ListeningPtr listening;               // turn; of a listener
+  Admission admission;                  // both; of an accepted connection, if it is counted
   std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
   std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
   int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs; listener:
                                         // when a failed accept was last logged
+  int64_t input_since_ms = 0;           // turn; since when the first byte, or the rest of a frame,
+                                        // is awaited; orphaned: since when
   int64_t pause_until_ms = 0;           // turn; listener: accepting rests
   int64_t pause_ms = 0;                 // turn; listener: for how long last time
   uint64_t discarded_bytes = 0;         // turn; lingering
+  int64_t looked_ms = 0;                // turn; lingering: when its input was last discarded
   uint32_t read_hint = 0;               // turn; how much the next read is likely to bring
   uint32_t system_drops = 0;            // turn; UDP: datagrams that the system has dropped so far
 };

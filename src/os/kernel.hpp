@@ -74,6 +74,8 @@ class Kernel {
   virtual base::Status set_nonblocking(int fd) noexcept = 0;
   // A descriptor that only holds a place in the table, for accept() without descriptors.
   virtual base::Result<int> open_reserve() noexcept = 0;
+  // No descriptor will be this high. They are given out from below.
+  virtual uint64_t descriptors_end() noexcept { return UINT64_MAX; }
   virtual void close(int fd) noexcept = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -203,6 +204,11 @@ Status RealKernel::set_nonblocking(int fd) noexcept {
 
 Result<int> RealKernel::open_reserve() noexcept {
   return fd_of(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+uint64_t RealKernel::descriptors_end() noexcept {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
 }
 
 void RealKernel::close(int fd) noexcept {

@@ -27,6 +27,7 @@ class RealKernel final : public Kernel {
   base::Result<Datagram> recv_from(int fd, std::span<char> into) noexcept override;
   base::Status set_nonblocking(int fd) noexcept override;
   base::Result<int> open_reserve() noexcept override;
+  uint64_t descriptors_end() noexcept override;
   void close(int fd) noexcept override;
 };
 

@@ -110,6 +110,7 @@ class FaultyKernel final : public os::Kernel {
   base::Result<os::Datagram> recv_from(int fd, std::span<char> into) noexcept override;
   base::Status set_nonblocking(int fd) noexcept override;
   base::Result<int> open_reserve() noexcept override;
+  uint64_t descriptors_end() noexcept override { return kernel_.descriptors_end(); }
   void close(int fd) noexcept override;
 
  private:

@@ -272,6 +272,11 @@ Result<int> SimNetwork::open_reserve() noexcept {
   return give_fd(create(SimKind::kReserve, AF_UNSPEC));
 }
 
+uint64_t SimNetwork::descriptors_end() noexcept {
+  const MutexLock lock(mutex_);
+  return kSimFdFirst + options_.descriptors_max;
+}
+
 void SimNetwork::close(int fd) noexcept {
   const MutexLock lock(mutex_);
   settle();

@@ -83,6 +83,7 @@ class SimNetwork final : public os::Kernel {
   base::Result<os::Datagram> recv_from(int fd, std::span<char> into) noexcept override;
   base::Status set_nonblocking(int fd) noexcept override;
   base::Result<int> open_reserve() noexcept override;
+  uint64_t descriptors_end() noexcept override;
   void close(int fd) noexcept override;
 
   // Descriptors that somebody else would have opened: pipe(2) and socketpair(2).

@@ -1,0 +1,97 @@
+#include "net/admission.hpp"
+
+#include <cstring>
+#include <functional>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace skyloom::net {
+namespace {
+
+constexpr std::array<unsigned char, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+// nullopt: a peer without an address of its own (a unix socket).
+std::optional<std::array<unsigned char, 16>> ip_of(const os::SocketAddress& peer) noexcept {
+  std::array<unsigned char, 16> ip;
+  if (peer.is_v6()) {
+    std::memcpy(ip.data(), &peer.v6(), ip.size());
+    return ip;
+  }
+  if (!peer.is_v4()) return std::nullopt;
+  std::memcpy(ip.data(), kMappedPrefix.data(), kMappedPrefix.size());
+  std::memcpy(ip.data() + kMappedPrefix.size(), &peer.v4(), sizeof(in_addr));
+  return ip;
+}
+
+}  // namespace
+
+size_t AddressCounts::Hash::operator()(const Key& key) const noexcept {
+  const std::string_view ip(reinterpret_cast<const char*>(key.ip.data()), key.ip.size());
+  return std::hash<std::string_view>{}(ip) ^ std::hash<const void*>{}(key.scope);
+}
+
+AddressCounts::Entry* AddressCounts::take(const Key& key, uint64_t max) noexcept {
+  base::MutexLock lock(mutex_);
+  try {
+    Entry& entry = *counts_.try_emplace(key, 0).first;
+    if (entry.second >= max) return nullptr;
+    ++entry.second;
+    return &entry;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void AddressCounts::give_back(Entry& entry) noexcept {
+  base::MutexLock lock(mutex_);
+  if (--entry.second == 0) counts_.erase(counts_.find(entry.first));
+}
+
+size_t AddressCounts::entries() noexcept {
+  base::MutexLock lock(mutex_);
+  return counts_.size();
+}
+
+Admission::Admission(Admission&& other) noexcept
+    : listening_(std::move(other.listening_)), address_(std::exchange(other.address_, nullptr)) {}
+
+Admission& Admission::operator=(Admission&& other) noexcept {
+  if (this == &other) return *this;
+  give_back();
+  listening_ = std::move(other.listening_);
+  address_ = std::exchange(other.address_, nullptr);
+  return *this;
+}
+
+Admission::Verdict Admission::take(const ListeningPtr& listening,
+                                   const os::SocketAddress& peer) noexcept {
+  const ConnectionLimits& limits = listening->limits;
+  if (limits.connections_max == 0 && limits.per_address_max == 0 && !listening->has_own_limits) {
+    return Verdict::kWelcome;  // nothing to remember
+  }
+  // Only the listener's turn adds, so that this bound is exact; ends come from any shard.
+  if (limits.connections_max != 0 &&
+      listening->connections.load(std::memory_order_relaxed) >= limits.connections_max) {
+    return Verdict::kListenerFull;
+  }
+  const auto ip = ip_of(peer);
+  if (limits.per_address_max != 0 && ip) {
+    const void* scope = listening->has_own_limits ? listening.get() : nullptr;
+    address_ = listening->addresses.take({*ip, scope}, limits.per_address_max);
+    if (address_ == nullptr) return Verdict::kAddressFull;
+  }
+  listening_ = listening;
+  listening->connections.fetch_add(1, std::memory_order_relaxed);  // as above
+  return Verdict::kWelcome;
+}
+
+void Admission::give_back() noexcept {
+  if (listening_ == nullptr) return;
+  if (address_ != nullptr) listening_->addresses.give_back(*std::exchange(address_, nullptr));
+  listening_->connections.fetch_sub(1, std::memory_order_relaxed);  // only a bound
+  listening_.reset();
+}
+
+}  // namespace skyloom::net
