@@ -186,6 +186,8 @@ class Shard {
   void open_foreign(Socket& socket) noexcept;
   void open_udp(Socket& socket) noexcept;
   void connect_next(Socket& socket, base::Error last_error) noexcept;
+  base::Status begin_connect(int fd, const os::SocketAddress& address) noexcept;
+  void connect_later(Socket& socket) noexcept;
   void finish_connect(Socket& socket) noexcept;
   void on_connected(Socket& socket) noexcept;
   void accept_some(Socket& listener) noexcept;
@@ -195,6 +197,8 @@ class Shard {
   void on_accept_failed(Socket& listener, const base::Error& error) noexcept;
   void rest_listener(Socket& listener) noexcept;
   void tell_accept_error(Socket& listener, const base::Error& error) noexcept;
+  void wake_listener(Socket& listener) noexcept;
+  void hold_reserve() noexcept;
 
   // shard_stream.cpp: bytes in, bytes out, the end
   void on_stream_ready(Socket& socket, const Readiness& readiness) noexcept;

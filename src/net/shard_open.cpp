@@ -20,7 +20,14 @@ constexpr int64_t kAcceptErrorTellMs = 1000;
 constexpr int64_t kAcceptRateMs = 1000;
 constexpr auto kOurTurn = std::memory_order_relaxed;  // ids change inside the turn only
 constexpr uint8_t kAcceptBurstMax = 64;
+constexpr int kConnectRepeatsMax = 4;    // after an interruption
+constexpr int64_t kConnectRetryMs = 10;  // after EAGAIN
+constexpr uint32_t kConnectRetriesMax = 100;
 static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
+
+bool may_try_again(const Opening& opening) noexcept {
+  return opening.retries < kConnectRetriesMax;
+}
 
 }  // namespace
 
@@ -127,6 +134,7 @@ void Shard::open_foreign(Socket& socket) noexcept {
 
 void Shard::connect_next(Socket& socket, Error last_error) noexcept {
   Opening& opening = *socket.opening;
+  opening.retry_at_ms = 0;
   if (socket.fd >= 0) {  // the attempt before this one
     int fd = -1;
     {
@@ -134,6 +142,7 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
       fd = std::exchange(socket.fd, -1);
     }
     socket.registered = false;
+    poller_->forget(fd);
     context_.kernel.close(fd);
   }
   while (opening.next_address < opening.addresses.size()) {
@@ -146,10 +155,11 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
     }
     (void)context_.kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
     if (opening.no_delay) (void)context_.kernel.set_option(*fd, os::SocketOption::kNoDelay, 1);
-    const Status connected = context_.kernel.connect(*fd, address);
+    const Status connected = begin_connect(*fd, address);
     if (!connected && !os::is_in_progress(connected.error())) {
       last_error = connected.error();
       context_.kernel.close(*fd);
+      if (last_error.sys_errno() == EAGAIN && may_try_again(opening)) return connect_later(socket);
       continue;
     }
     {
@@ -166,6 +176,29 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
     return arm_deadline(socket);
   }
   fail_opening(socket, last_error);
+}
+
+// An interrupted connect goes on by itself; calling again tells how far it has got.
+Status Shard::begin_connect(int fd, const os::SocketAddress& address) noexcept {
+  Status connected = context_.kernel.connect(fd, address);
+  for (int again = 0; again < kConnectRepeatsMax && !connected; ++again) {
+    if (connected.error().sys_errno() != EINTR) return connected;
+    connected = context_.kernel.connect(fd, address);
+    if (connected) break;
+    if (connected.error().sys_errno() == EISCONN) return {};
+    if (connected.error().sys_errno() == EALREADY) return Error::from_errno(EINPROGRESS);
+  }
+  return connected;
+}
+
+// The other side's queue, or our table of ports, is full for the moment.
+void Shard::connect_later(Socket& socket) noexcept {
+  set_state(socket, SocketState::kReserved);
+  Opening& opening = *socket.opening;
+  --opening.next_address;
+  ++opening.retries;
+  opening.retry_at_ms = now_ms_ + kConnectRetryMs;
+  arm_deadline(socket);
 }
 
 void Shard::finish_connect(Socket& socket) noexcept {
@@ -201,7 +234,7 @@ void Shard::accept_some(Socket& listener) noexcept {
 
 bool Shard::accept_one(Socket& listener) noexcept {
   if (!is_within_accept_rate(listener)) return false;
-  const Result<os::Accepted> accepted = context_.kernel.accept(listener.fd);
+  const Result<os::Accepted> accepted = poller_->accept(context_.kernel, listener.fd);
   if (!accepted) {
     on_accept_failed(listener, accepted.error());
     return false;
@@ -297,18 +330,12 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   }
   tell_accept_error(listener, error);
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
-  // Pairs with the exchange of another listener's shard: one of us has it at a time.
+  // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
-  const Result<os::Accepted> surplus = context_.kernel.accept(listener.fd);
+  const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
   if (surplus) refuse(surplus->fd, &Counters::refused_descriptors, "descriptors");
-  if (const Result<int> again = context_.kernel.open_reserve()) {
-    int expected = -1;
-    // Pairs with the exchange above.
-    if (!context_.reserve_fd.compare_exchange_strong(expected, *again, std::memory_order_acq_rel)) {
-      context_.kernel.close(*again);
-    }
-  }
+  hold_reserve();
   if (!surplus) rest_listener(listener);
 }
 
@@ -320,14 +347,32 @@ void Shard::tell_accept_error(Socket& listener, const Error& error) noexcept {
   emit(listener, {.kind = EventKind::kError, .text = text});
 }
 
+void Shard::hold_reserve() noexcept {
+  int expected = -1;
+  if (context_.reserve_fd.load(std::memory_order_relaxed) != expected) return;  // only a look
+  const Result<int> fd = context_.kernel.open_reserve();
+  if (!fd) return;  // tried again when a listener wakes
+  // Pairs with the exchange in on_accept_failed(): one of us has it at a time.
+  if (!context_.reserve_fd.compare_exchange_strong(expected, *fd, std::memory_order_acq_rel)) {
+    context_.kernel.close(*fd);
+  }
+}
+
 void Shard::rest_listener(Socket& listener) noexcept {
   const Limits& limits = context_.limits;
   listener.pause_ms =
       std::clamp(listener.pause_ms * 2, limits.accept_backoff_ms_min,
                  std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
   listener.pause_until_ms = now_ms_ + listener.pause_ms;
-  (void)update_interest(listener);
+  (void)update_interest(listener);  // less interest: cannot fail
   arm_deadline(listener);
+}
+
+void Shard::wake_listener(Socket& listener) noexcept {
+  listener.pause_until_ms = 0;
+  hold_reserve();
+  if (!update_interest(listener)) return rest_listener(listener);
+  accept_some(listener);
 }
 
 }  // namespace skyloom::net

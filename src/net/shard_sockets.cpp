@@ -20,6 +20,11 @@ constexpr int64_t kLingerLookMs = 200;  // how often a lingering socket is looke
 using OwnerLink = base::ListLink<OwnerLinkTag>;
 using FullLink = base::ListLink<FullLinkTag>;
 
+Source source_of(const Socket& socket) noexcept {
+  if (socket.kind != SocketKind::kTcp) return Source::kOther;
+  return is_listener(socket.state) ? Source::kListener : Source::kStream;
+}
+
 size_t bucket_of(OwnerTag owner, size_t buckets) noexcept {
   return static_cast<size_t>((owner * 0x9e3779b97f4a7c15u) >> 32) % buckets;
 }
@@ -124,7 +129,8 @@ Status Shard::update_interest(Socket& socket) noexcept {
   const bool wanted = interest.read || interest.write;
   if (!socket.registered) {
     if (!wanted) return {};
-    Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
+    Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest,
+                                source_of(socket));
     if (added.ok()) {
       socket.registered = true;
       set_armed(socket, interest);
@@ -132,9 +138,15 @@ Status Shard::update_interest(Socket& socket) noexcept {
     return added;
   }
   if (interest == socket.armed) return {};
-  Status changed = poller_->modify(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
-  if (changed.ok()) set_armed(socket, interest);
-  return changed;
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  if (poller_->modify(socket.fd, id, interest).ok()) {
+    set_armed(socket, interest);
+    return {};
+  }
+  // Wanting less must not fail, or a paused socket would be read: it is taken out instead, which
+  // always works, and begins anew with what is wanted.
+  detach(socket);
+  return wanted ? update_interest(socket) : Status();
 }
 
 void Shard::set_armed(Socket& socket, Interest interest) noexcept {
@@ -166,8 +178,11 @@ void Shard::free_socket(Socket& socket) noexcept {
   const int fd = socket.fd;
   const bool ours = socket.kind != SocketKind::kForeign;
   Admission admission;  // given back when nobody holds the mutex
-  // Closing the last descriptor of a file takes it out of the poller; a foreign one stays open.
-  if (!ours) detach(socket);
+  if (ours) {
+    poller_->forget(fd);  // for epoll it is enough that it will be closed
+  } else {
+    detach(socket);
+  }
   {
     MutexLock lock(socket.mutex);
     socket.id.store(0, std::memory_order_relaxed);  // under the mutex, like every reader that acts
@@ -396,6 +411,8 @@ std::optional<Deadline> Shard::deadline_of(const Socket& socket) const noexcept 
     case SocketState::kReserved:
       if (socket.opening && socket.opening->resolving) {
         after(Kind::kLookup, socket.waiting_since_ms, context_.limits.dns_timeout_ms);
+      } else if (socket.opening && socket.opening->retry_at_ms != 0) {
+        at(Kind::kNextAddress, socket.opening->retry_at_ms);
       }
       break;
     case SocketState::kConnecting:
@@ -471,10 +488,7 @@ void Shard::on_deadline(Socket& socket) noexcept {
       context_.counters.add(&Counters::connect_timeouts);
       return fail_opening(socket, Error::of(Errc::kConnectTimeout));
     case Kind::kNextAddress: return connect_next(socket, Error::of(Errc::kConnectTimeout));
-    case Kind::kAccept:
-      socket.pause_until_ms = 0;
-      (void)update_interest(socket);
-      return accept_some(socket);
+    case Kind::kAccept: return wake_listener(socket);
     case Kind::kFirstByte:
       return fail_at_deadline(socket, Errc::kFirstByteTimeout, &Counters::first_byte_timeouts);
     case Kind::kFrame:

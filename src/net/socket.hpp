@@ -71,6 +71,8 @@ struct Opening {
   Addresses addresses;
   size_t next_address = 0;
   int64_t attempt_since_ms = 0;
+  uint32_t retries = 0;
+  int64_t retry_at_ms = 0;  // connect answered EAGAIN: the same address once more
 };
 
 struct OwnerLinkTag;
