@@ -2,10 +2,11 @@
 
 #include <cstring>
 #include <functional>
-#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
+
+#include "base/memory.hpp"
 
 namespace skyloom::net {
 namespace {
@@ -34,14 +35,11 @@ size_t AddressCounts::Hash::operator()(const Key& key) const noexcept {
 
 AddressCounts::Entry* AddressCounts::take(const Key& key, uint64_t max) noexcept {
   base::MutexLock lock(mutex_);
-  try {
-    Entry& entry = *counts_.try_emplace(key, 0).first;
-    if (entry.second >= max) return nullptr;
-    ++entry.second;
-    return &entry;
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
+  Entry* entry = nullptr;
+  if (!base::try_allocate([&] { entry = &*counts_.try_emplace(key, 0).first; })) return nullptr;
+  if (entry->second >= max) return nullptr;
+  ++entry->second;
+  return entry;
 }
 
 void AddressCounts::give_back(Entry& entry) noexcept {
@@ -52,6 +50,14 @@ void AddressCounts::give_back(Entry& entry) noexcept {
 size_t AddressCounts::entries() noexcept {
   base::MutexLock lock(mutex_);
   return counts_.size();
+}
+
+ListeningPtr make_listening(AddressCounts& addresses, const ConnectionLimits& limits,
+                            bool are_its_own) noexcept {
+  ListeningPtr made;
+  // False: it is null still.
+  (void)base::try_allocate([&] { made.reset(new Listening(addresses, limits, are_its_own)); });
+  return made;
 }
 
 Admission::Admission(Admission&& other) noexcept

@@ -56,6 +56,10 @@ struct Listening {
 
 using ListeningPtr = std::shared_ptr<Listening>;  // ADR 0012: shared by listener and connections
 
+// Null without memory.
+ListeningPtr make_listening(AddressCounts& addresses, const ConnectionLimits& limits,
+                            bool are_its_own) noexcept;
+
 // A connection's place in the counts of its listener. Empty: it is counted nowhere.
 class Admission {
  public:

@@ -1,7 +1,9 @@
 #include "net/counters.hpp"
 
 #include <algorithm>
-#include <new>
+
+#include "base/memory.hpp"
+#include "base/text.hpp"
 
 namespace skyloom::net {
 namespace {
@@ -10,14 +12,15 @@ constexpr int64_t kSecondMs = 1000;
 
 }  // namespace
 
-const std::array<Counters::Row, 25>& Counters::rows() noexcept {
-  static constexpr std::array<Row, 25> kRows = {{
+const std::array<Counters::Row, 26>& Counters::rows() noexcept {
+  static constexpr std::array<Row, 26> kRows = {{
       {"accepted", &Counters::accepted},
       {"refused", &Counters::refused},
       {"refused_sockets", &Counters::refused_sockets},
       {"refused_listener", &Counters::refused_listener},
       {"refused_address", &Counters::refused_address},
       {"refused_descriptors", &Counters::refused_descriptors},
+      {"refused_memory", &Counters::refused_memory},
       {"accept_rate_reached", &Counters::accept_rate_reached},
       {"accept_failures", &Counters::accept_failures},
       {"opens_refused", &Counters::opens_refused},
@@ -47,11 +50,9 @@ bool LimitLog::tell(std::string_view cause, std::string_view line, int64_t now_m
     auto found = std::find_if(causes_.begin(), causes_.end(),
                               [&](const Cause& known) { return known.name == cause; });
     if (found == causes_.end()) {
-      try {
-        found = causes_.insert(causes_.end(), {cause, now_ms, 0, 0});
-      } catch (const std::bad_alloc&) {
-        return false;  // the counters know
-      }
+      const bool is_known =
+          base::try_allocate([&] { found = causes_.insert(causes_.end(), {cause, now_ms, 0, 0}); });
+      if (!is_known) return false;  // the counters know
     }
     if (now_ms - found->began_ms >= kSecondMs && found->withheld == 0) {
       found->began_ms = now_ms;
@@ -71,7 +72,7 @@ bool LimitLog::tell(std::string_view cause, std::string_view line, int64_t now_m
 std::optional<int64_t> LimitLog::summarize(int64_t now_ms) noexcept {
   std::optional<int64_t> next_ms;
   for (size_t index = 0;; ++index) {
-    std::string line;
+    base::Text<255> line("");
     {
       base::MutexLock lock(mutex_);
       if (index >= causes_.size()) return next_ms;
@@ -82,12 +83,7 @@ std::optional<int64_t> LimitLog::summarize(int64_t now_ms) noexcept {
         next_ms = std::min(next_ms.value_or(due_ms), due_ms);
         continue;
       }
-      try {
-        line = std::string(cause.name) + ": " + std::to_string(cause.withheld) +
-               " more within the last second";
-      } catch (const std::bad_alloc&) {
-        return now_ms + kSecondMs;
-      }
+      line << cause.name << ": " << cause.withheld << " more within the last second";
       cause = {cause.name, now_ms, 0, 0};
       owed_.fetch_sub(1, std::memory_order_relaxed);  // as in tell()
     }

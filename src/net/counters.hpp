@@ -19,11 +19,12 @@ struct Counters {
   using Value = std::atomic<uint64_t>;
   Value accepted{0};
   Value refused{
-      0};  // connections closed at once, for whatever reason; the next four are part of it
+      0};  // connections closed at once, for whatever reason; the next five are part of it
   Value refused_sockets{0};
   Value refused_listener{0};
   Value refused_address{0};
   Value refused_descriptors{0};
+  Value refused_memory{0};
   Value accept_rate_reached{0};  // seconds in which a listener had to wait
   Value accept_failures{0};      // and then a rest of the listener
   Value opens_refused{0};        // listen, connect, bind, UDP at net_max_sockets
@@ -48,7 +49,7 @@ struct Counters {
     std::string_view name;
     Value Counters::* value;
   };
-  static const std::array<Row, 25>& rows() noexcept;
+  static const std::array<Row, 26>& rows() noexcept;
   void add(Value Counters::* value, uint64_t more = 1) noexcept {
     (this->*value).fetch_add(more, std::memory_order_relaxed);  // a statistic
   }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kIdBits = 31;
 constexpr size_t kCommandsQueuedMax = 1u << 20;
+constexpr int64_t kTellAgainMs = 10;  // while the sink has no memory
 
 }  // namespace
 
@@ -25,7 +26,11 @@ Shard::Shard(ShardContext& context, std::unique_ptr<Poller> poller, uint32_t ind
       now_ms_(base::to_millis(context.clock.now())),
       deadlines_(now_ms_),
       read_buffer_(std::max(
-          kReadBytesMin, std::min(context.limits.read_bytes_max, context.limits.turn_bytes_max))) {}
+          kReadBytesMin, std::min(context.limits.read_bytes_max, context.limits.turn_bytes_max))) {
+  for (size_t count = 0; count < kCommandsReserve; ++count) {
+    keep_command(std::make_unique<Command>(Command::Kind::kOpen, 0));  // or the start fails
+  }
+}
 
 Shard::~Shard() {
   for_each_in_turn([&](Socket& socket) { free_socket(socket); });
@@ -34,8 +39,9 @@ Shard::~Shard() {
 
 bool Shard::post(std::unique_ptr<Command> command) noexcept {
   if (command == nullptr) return false;
-  const bool must_pass =
-      command->kind == Command::Kind::kClose || command->kind == Command::Kind::kShutdown;
+  const bool must_pass = command->kind == Command::Kind::kClose ||
+                         command->kind == Command::Kind::kShutdown ||
+                         command->kind == Command::Kind::kOpen;  // the id is out already
   if (commands_queued_.fetch_add(1, std::memory_order_relaxed) >= kCommandsQueuedMax &&
       !must_pass) {
     commands_queued_.fetch_sub(1, std::memory_order_relaxed);                    // only a count
@@ -61,6 +67,7 @@ size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
   has_told_ = false;
   run_commands();
   run_attention();
+  tell_untold();
   // Whoever was told something now should hear of it before we sleep.
   std::optional<Nanos> wait = has_told_ ? Nanos::zero() : time_to_wait(timeout);
   if (!wait || *wait > Nanos::zero()) {
@@ -83,7 +90,8 @@ size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
 
 std::optional<Nanos> Shard::time_to_wait(std::optional<Nanos> timeout) const noexcept {
   if (!commands_.is_empty() || !attention_.is_empty()) return Nanos::zero();
-  std::optional<int64_t> next_ms = deadlines_.next_ms();
+  std::optional<int64_t> next_ms =
+      untold_.is_empty() ? deadlines_.next_ms() : now_ms_ + kTellAgainMs;
   if (summary_ms_) next_ms = std::min(next_ms.value_or(*summary_ms_), *summary_ms_);
   if (!next_ms) return timeout;
   const Nanos until = std::max<Nanos>(Millis(*next_ms) - context_.clock.now(), Nanos::zero());
@@ -116,10 +124,11 @@ void Shard::on_ready(const Readiness& readiness) noexcept {
 
 void Shard::run_commands() noexcept {
   for (size_t done = 0; done < kCommandsPerTurnMax; ++done) {
-    const std::unique_ptr<Command> command(commands_.pop());
+    std::unique_ptr<Command> command(commands_.pop());
     if (command == nullptr) return;
     commands_queued_.fetch_sub(1, std::memory_order_relaxed);  // only a count
     run(*command);
+    keep_command(std::move(command));
   }
 }
 
@@ -141,7 +150,7 @@ void Shard::run(Command& command) noexcept {
     default: break;
   }
   Socket* socket = find(command.socket);
-  if (socket == nullptr) return;  // an old id: no effect
+  if (socket == nullptr || socket->state == SocketState::kFree) return;  // over: no effect
   switch (command.kind) {
     case Kind::kOpen: return open(*socket);
     case Kind::kResolved: return on_resolved(*socket, std::move(*command.resolved));
@@ -162,13 +171,17 @@ void Shard::run(Command& command) noexcept {
         const size_t own_max = limits_of(*socket).frame_bytes_max;
         const size_t frame_max =
             own_max == 0 ? command.frame_bytes_max : std::min(own_max, command.frame_bytes_max);
-        socket->cutter = std::make_unique<FrameCutter>(command.framing, frame_max);
+        socket->cutter = base::try_make_unique<FrameCutter>(command.framing, frame_max);
+        // Unframed it would tell what nobody understands.
+        if (socket->cutter == nullptr) on_stream_failed(*socket, base::Error::from_errno(ENOMEM));
       }
       return;
     case Kind::kRoute: socket->route = command.route; return;
+    case Kind::kDiscard: socket->orphaned = true; return free_socket(*socket);
     case Kind::kDefaultPeer: {
       if (!command.resolved->ok()) {
-        context_.log.log("udp_connect: " + command.resolved->error().message());
+        base::ErrorText line("udp_connect: ");
+        context_.log.log(line << command.resolved->error().text());
         return;
       }
       MutexLock lock(socket->mutex);
@@ -186,13 +199,21 @@ void Shard::run_attention() noexcept {
     if (socket == nullptr) return;
     std::optional<base::Error> error;
     bool alive = false;
+    bool ends = false;
+    bool drops = false;
     {
       MutexLock lock(socket->mutex);
       socket->in_attention = false;
       error = std::exchange(socket->write_error, std::nullopt);
       alive = socket->state != SocketState::kFree;
+      ends = std::exchange(socket->end_unposted, false);
+      drops = socket->drop_requested;
     }
     if (!alive) continue;
+    if (ends) {
+      drops ? shut_down(*socket) : close_gracefully(*socket);
+      continue;
+    }
     if (error) {
       on_output_failed(*socket, *error);
       continue;

@@ -114,8 +114,7 @@ void Shard::open_listener(Socket& socket) noexcept {
     MutexLock lock(socket.mutex);
     socket.peer = *local;
   }
-  const std::string ip = local->ip();
-  emit(socket, {.kind = EventKind::kOpen, .value = local->port(), .text = ip});
+  (void)emit_open(socket, local->ip_text(), local->port());
   if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
 }
 
@@ -128,8 +127,7 @@ void Shard::open_foreign(Socket& socket) noexcept {
   if (const Status armed = update_interest(socket); !armed) {
     return fail_opening(socket, armed.error());
   }
-  emit(socket, {.kind = EventKind::kOpen, .text = "binding"});
-  on_writable(socket);  // what was sent before
+  if (emit_open(socket, "binding", 0)) on_writable(socket);  // what was sent before
 }
 
 void Shard::connect_next(Socket& socket, Error last_error) noexcept {
@@ -214,8 +212,7 @@ void Shard::on_connected(Socket& socket) noexcept {
   set_state(socket, SocketState::kOpen);
   socket.waiting_since_ms = now_ms_;
   if (close_now) return close_gracefully(socket);
-  const std::string ip = socket.peer.ip();
-  emit(socket, {.kind = EventKind::kOpen, .text = ip});
+  if (!emit_open(socket, socket.peer.ip_text(), 0)) return;
   on_writable(socket);  // what was sent before (D-20); also arms reading
   arm_deadline(socket);
 }
@@ -266,28 +263,41 @@ bool Shard::accept_one(Socket& listener) noexcept {
   const uint32_t next = context_.next_shard.fetch_add(1, std::memory_order_relaxed);
   Shard& home = *context_.shards[next % context_.shards.size()];
   const OwnerTag owner = listener.owner;
-  SocketId id = 0;
-  Socket* socket = home.reserve([&](Socket& fresh) {
-    fresh.state = SocketState::kAccepted;
-    fresh.fd = accepted->fd;
-    fresh.peer = accepted->peer;
-    fresh.owner = owner;
-    fresh.admission = std::move(admission);
-  });
-  if (socket == nullptr) {
-    refuse(accepted->fd, &Counters::refused_sockets, "net_max_sockets");
+  // Of another shard, which must hear of it: nothing may be missing later.
+  auto command =
+      &home == this ? nullptr : base::try_make_unique<Command>(Command::Kind::kOpen, SocketId{0});
+  Result<Socket*> reserved = Error::from_errno(ENOMEM);
+  if (&home == this || command != nullptr) {
+    reserved = home.reserve([&](Socket& fresh) {
+      fresh.state = SocketState::kAccepted;
+      fresh.fd = accepted->fd;
+      fresh.peer = accepted->peer;
+      fresh.owner = owner;
+      fresh.admission = std::move(admission);
+    });
+  }
+  if (!reserved) {
+    const bool at_limit = reserved.error().is(Errc::kSocketLimit);
+    refuse(accepted->fd, at_limit ? &Counters::refused_sockets : &Counters::refused_memory,
+           at_limit ? "net_max_sockets" : "memory");
     return true;
   }
-  id = socket->id.load(std::memory_order_relaxed);  // nobody else has it yet
-  context_.counters.add(&Counters::accepted);
   ++listener.listening->accepted_in_second;
-  if (&home == this) {
-    open(*socket);
-  } else {
-    (void)home.post(std::make_unique<Command>(Command::Kind::kOpen, id));
+  Socket& socket = **reserved;
+  const SocketId id = socket.id.load(kOurTurn);  // nobody else has it yet
+  context_.counters.add(&Counters::accepted);
+  if (&home == this) open(socket);
+  const bool is_told = emit(listener, {.kind = EventKind::kAccept,
+                                       .value = static_cast<int32_t>(id),
+                                       .text = accepted->peer.text()});
+  if (command != nullptr) {
+    command->kind = is_told ? Command::Kind::kOpen : Command::Kind::kDiscard;
+    command->socket = id;
+    (void)home.post(std::move(command));
+  } else if (!is_told) {
+    socket.orphaned = true;  // nobody knows of it
+    free_socket(socket);
   }
-  const std::string peer = accepted->peer.to_string();
-  emit(listener, {.kind = EventKind::kAccept, .value = static_cast<int32_t>(id), .text = peer});
   return true;
 }
 
@@ -302,9 +312,9 @@ bool Shard::is_within_accept_rate(Socket& listener) noexcept {
   }
   if (listening.accepted_in_second < rate) return true;
   context_.counters.add(&Counters::accept_rate_reached);
-  tell_limit("net_accept_rate", "socket " + std::to_string(listener.id.load(kOurTurn)) +
-                                    ": net_accept_rate = " + std::to_string(rate) +
-                                    " reached, connections wait");
+  base::Text<255> line("socket ");
+  line << listener.id.load(kOurTurn) << ": net_accept_rate = " << rate;
+  tell_limit("net_accept_rate", line << " reached: connections wait");
   listener.pause_until_ms = listening.second_began_ms + kAcceptRateMs;
   (void)update_interest(listener);
   arm_deadline(listener);
@@ -317,15 +327,16 @@ void Shard::refuse(int fd, std::atomic<uint64_t> Counters::* counter,
   context_.kernel.close(fd);
   context_.counters.add(&Counters::refused);
   context_.counters.add(counter);
-  tell_limit(limit, std::string(limit) + " reached: connection refused");
+  base::Text<255> line(limit);
+  tell_limit(limit, line << " reached: connection refused");
 }
 
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
   context_.counters.add(&Counters::accept_failures);
   if (!os::is_out_of_descriptors(error)) {
-    tell_limit("accept", "accept on socket " + std::to_string(listener.id.load(kOurTurn)) + ": " +
-                             error.message());
+    base::Text<255> line("accept on socket ");
+    tell_limit("accept", line << listener.id.load(kOurTurn) << ": " << error.text());
     return rest_listener(listener);
   }
   tell_accept_error(listener, error);
@@ -343,8 +354,8 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
 void Shard::tell_accept_error(Socket& listener, const Error& error) noexcept {
   if (now_ms_ - listener.listening->error_told_ms < kAcceptErrorTellMs) return;
   listener.listening->error_told_ms = now_ms_;
-  const std::string text = error.message();
-  emit(listener, {.kind = EventKind::kError, .text = text});
+  const base::ErrorText text = error.text();
+  (void)emit(listener, {.kind = EventKind::kError, .text = text});
 }
 
 void Shard::hold_reserve() noexcept {

@@ -40,10 +40,22 @@ Socket* Shard::find(SocketId id) noexcept {
 
 Socket* Shard::take_slot() noexcept {
   MutexLock lock(slots_mutex_);
-  if (free_slots_.empty()) return &slots_.emplace_back();
+  if (free_slots_.empty()) {
+    Socket* fresh = nullptr;
+    const bool has_memory = base::try_allocate([&] {
+      if (free_slots_.capacity() == slots_.size()) free_slots_.reserve(slots_.size() * 2 + 64);
+      fresh = &slots_.emplace_back();
+    });
+    return has_memory ? fresh : nullptr;
+  }
   Socket* socket = free_slots_.back();
   free_slots_.pop_back();
   return socket;
+}
+
+void Shard::give_back_slot(Socket& socket) noexcept {
+  MutexLock lock(slots_mutex_);
+  free_slots_.push_back(&socket);  // has room, see take_slot()
 }
 
 void Shard::reset_locked(Socket& socket) noexcept {
@@ -66,6 +78,8 @@ void Shard::reset_locked(Socket& socket) noexcept {
   }
   socket.reading.store(false, std::memory_order_relaxed);  // a statistic
   socket.registered = socket.paused = socket.full = socket.orphaned = false;
+  socket.close_untold = socket.end_unposted = false;
+  socket.error_untold.reset();
   socket.error_told = socket.peer_ended = socket.awaits_first_byte = false;
   socket.armed = {};
   socket.accept_burst = 1;
@@ -174,7 +188,6 @@ void Shard::detach(Socket& socket) noexcept {
 }
 
 void Shard::free_socket(Socket& socket) noexcept {
-  const uint32_t table_id = socket.table_id;
   const int fd = socket.fd;
   const bool ours = socket.kind != SocketKind::kForeign;
   Admission admission;  // given back when nobody holds the mutex
@@ -185,7 +198,6 @@ void Shard::free_socket(Socket& socket) noexcept {
   }
   {
     MutexLock lock(socket.mutex);
-    socket.id.store(0, std::memory_order_relaxed);  // under the mutex, like every reader that acts
     socket.state = SocketState::kFree;
     socket.fd = -1;
     socket.output.clear();
@@ -200,17 +212,26 @@ void Shard::free_socket(Socket& socket) noexcept {
   deadlines_.cancel(socket);
   socket.cutter.reset();
   socket.opening.reset();
-  table_.erase(table_id);
-  {
-    MutexLock lock(slots_mutex_);
-    free_slots_.push_back(&socket);
+  if (fd >= 0 && ours) context_.kernel.close(fd);
+  if (static_cast<base::ListLink<UntoldLinkTag>&>(socket).is_linked()) {
+    if (!socket.orphaned) return;  // its id is retired when its end has been told
+    static_cast<base::ListLink<UntoldLinkTag>&>(socket).unlink();
   }
+  retire_id(socket);
+}
+
+void Shard::retire_id(Socket& socket) noexcept {
+  {
+    MutexLock lock(socket.mutex);
+    socket.id.store(0, std::memory_order_relaxed);  // under the mutex, like every reader that acts
+  }
+  table_.erase(socket.table_id);
+  give_back_slot(socket);
   // Only a count; who waits for its end looks at it under the mutex.
   if (context_.sockets.fetch_sub(1, std::memory_order_relaxed) == 1) {
     const std::lock_guard lock(context_.empty_mutex);
     context_.empty_changed.notify_all();
   }
-  if (fd >= 0 && ours) context_.kernel.close(fd);
 }
 
 Appetite Shard::tell(OwnerTag owner, Event event) noexcept {
@@ -218,24 +239,33 @@ Appetite Shard::tell(OwnerTag owner, Event event) noexcept {
   return context_.sink.on_event(owner, std::move(event));
 }
 
-void Shard::emit(Socket& socket, Event event) noexcept {
-  if (socket.orphaned) return;                               // nobody is there
+// False: the sink had no memory for it.
+bool Shard::emit(Socket& socket, Event event) noexcept {
+  if (socket.orphaned) return true;                          // nobody is there
   event.socket = socket.id.load(std::memory_order_relaxed);  // our own turn
-  (void)tell(socket.owner, std::move(event));
+  return tell(socket.owner, std::move(event)) != Appetite::kBroken;
+}
+
+// An OPEN that cannot be told would leave its receiver waiting: the socket ends instead.
+bool Shard::emit_open(Socket& socket, std::string_view text, int32_t port) noexcept {
+  if (emit(socket, {.kind = EventKind::kOpen, .value = port, .text = text})) return true;
+  on_stream_failed(socket, Error::from_errno(ENOMEM));
+  return false;
 }
 
 void Shard::emit_error(Socket& socket, const Error& error) noexcept {
   if (std::exchange(socket.error_told, true)) return;
-  const std::string text = error.message();
-  emit(socket, {.kind = EventKind::kError, .text = text});
+  socket.error_untold = error;
+  if (!try_to_tell(socket)) keep_untold(socket);
 }
 
 void Shard::emit_close(Socket& socket) noexcept {
-  emit(socket, {.kind = EventKind::kClose});
+  socket.close_untold = true;
+  if (!try_to_tell(socket)) keep_untold(socket);
 }
 
 void Shard::tell_start_failed(SocketId id, OwnerTag owner, Errc reason) noexcept {
-  const std::string text = Error::of(reason).message();
+  const base::ErrorText text = Error::of(reason).text();
   (void)tell(owner, {.kind = EventKind::kError, .socket = id, .text = text});
 }
 
@@ -287,7 +317,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
     return free_socket(socket);
   }
   arm_deadline(socket);
-  if (!answer.empty()) emit(socket, {.kind = EventKind::kOpen, .text = answer});
+  if (!answer.empty()) (void)emit_open(socket, answer, 0);
   if (was_accepted && has_output(socket)) on_writable(socket);  // sent after the call of start
 }
 

@@ -220,22 +220,25 @@ void Shard::flush_locked(Socket& socket) noexcept {
     socket.warned = false;
     socket.warn_at = context_.limits.warn_bytes;
     if (socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed) {
-      (void)context_.sink.on_event(
-          socket.owner, {.kind = EventKind::kWarning,
-                         .socket = socket.id.load(std::memory_order_relaxed)});  // under the mutex
+      socket.warned = !tell_queued_locked(socket, 0);  // without memory: after the next drain
     }
   }
+}
+
+bool Shard::tell_queued_locked(Socket& socket, uint64_t queued) noexcept {
+  const Appetite appetite = context_.sink.on_event(
+      socket.owner, {.kind = EventKind::kWarning,
+                     .socket = socket.id.load(std::memory_order_relaxed),  // under the mutex
+                     .value = static_cast<int32_t>((queued + 1023) / 1024)});
+  return appetite != Appetite::kBroken;
 }
 
 void Shard::warn_locked(Socket& socket) noexcept {
   const uint64_t queued = socket.output.queued_bytes();
   if (socket.warn_at == 0 || queued < socket.warn_at) return;
+  if (!tell_queued_locked(socket, queued)) return;  // no memory: the next send warns
   while (socket.warn_at <= queued) socket.warn_at *= 2;
   socket.warned = true;
-  (void)context_.sink.on_event(
-      socket.owner, {.kind = EventKind::kWarning,
-                     .socket = socket.id.load(std::memory_order_relaxed),  // under the mutex
-                     .value = static_cast<int32_t>((queued + 1023) / 1024)});
 }
 
 void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {

@@ -77,6 +77,7 @@ struct Opening {
 
 struct OwnerLinkTag;
 struct FullLinkTag;
+struct UntoldLinkTag;
 
 // Home: members marked "turn" belong to the holder of the shard's turn; those marked "mutex" are
 // guarded by `mutex`; those marked "both" are written by the turn under the mutex, so that the turn
@@ -84,7 +85,8 @@ struct FullLinkTag;
 struct Socket : base::MpscNode,
                 base::Timer,
                 base::ListLink<OwnerLinkTag>,
-                base::ListLink<FullLinkTag> {
+                base::ListLink<FullLinkTag>,
+                base::ListLink<UntoldLinkTag> {
   std::atomic<SocketId> id{0};  // 0 while free; written under mutex
   base::Mutex mutex;
   uint32_t table_id = 0;  // the shard's part of the id; both
@@ -103,6 +105,7 @@ struct Socket : base::MpscNode,
   bool output_dead = false;      // mutex; a write failed
   bool in_outbox = false;        // mutex; a worker will flush it
   bool in_attention = false;     // mutex; waits in the shard's attention queue
+  bool end_unposted = false;     // mutex; no memory for the command: attention ends it
   std::optional<base::Error> write_error;  // mutex; for the turn to tell
   WriteQueue output;                       // mutex
   std::unique_ptr<UdpQueue> udp_output;    // mutex
@@ -116,31 +119,32 @@ struct Socket : base::MpscNode,
   std::atomic<int64_t> write_ms{0};
   std::atomic<bool> reading{false};
 
-  bool registered = false;              // turn; the poller knows the descriptor
-  Interest armed;                       // turn
-  bool paused = false;                  // turn
-  bool full = false;                    // turn; the sink has no appetite for full_for
-  bool orphaned = false;                // turn; the owner is dead
-  bool error_told = false;              // turn
-  bool peer_ended = false;              // turn; FIN seen
-  bool awaits_first_byte = false;       // turn; started, and nothing came so far
-  uint8_t accept_burst = 1;             // turn
-  OwnerTag full_for = 0;                // turn
-  Route route;                          // turn
-  ListeningPtr listening;               // turn; of a listener
-  Admission admission;                  // both; of an accepted connection, if it is counted
-  std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
-  std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
-  int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs; listener:
-                                        // when a failed accept was last logged
-  int64_t input_since_ms = 0;           // turn; since when the first byte, or the rest of a frame,
-                                        // is awaited; orphaned: since when
-  int64_t pause_until_ms = 0;           // turn; listener: accepting rests
-  int64_t pause_ms = 0;                 // turn; listener: for how long last time
-  uint64_t discarded_bytes = 0;         // turn; lingering
-  int64_t looked_ms = 0;                // turn; lingering: when its input was last discarded
-  uint32_t read_hint = 0;               // turn; how much the next read is likely to bring
-  uint32_t system_drops = 0;            // turn; UDP: datagrams that the system has dropped so far
+  bool registered = false;    // turn; the poller knows the descriptor
+  Interest armed;             // turn
+  bool paused = false;        // turn
+  bool full = false;          // turn; the sink has no appetite for full_for
+  bool orphaned = false;      // turn; the owner is dead
+  bool error_told = false;    // turn
+  bool close_untold = false;  // turn; the sink had no memory: told again and again, and
+  std::optional<base::Error> error_untold;  // turn; the id stays until then
+  bool peer_ended = false;                  // turn; FIN seen
+  bool awaits_first_byte = false;           // turn; started, and nothing came so far
+  uint8_t accept_burst = 1;                 // turn
+  OwnerTag full_for = 0;                    // turn
+  Route route;                              // turn
+  ListeningPtr listening;                   // turn; of a listener
+  Admission admission;                      // both; of an accepted connection, if it is counted
+  std::unique_ptr<FrameCutter> cutter;      // turn; null: no framing
+  std::unique_ptr<Opening> opening;         // turn, once the id's command has arrived
+  int64_t waiting_since_ms = 0;             // turn; since when the state's deadline runs
+  int64_t input_since_ms = 0;               // turn; since when the first byte, or the rest of a
+                                            // frame, is awaited; orphaned: since when
+  int64_t pause_until_ms = 0;               // turn; listener: accepting rests
+  int64_t pause_ms = 0;                     // turn; listener: for how long last time
+  uint64_t discarded_bytes = 0;             // turn; lingering
+  int64_t looked_ms = 0;                    // turn; lingering: when input was last discarded
+  uint32_t read_hint = 0;                   // turn; how much the next read is likely to bring
+  uint32_t system_drops = 0;  // turn; UDP: datagrams that the system has dropped so far
 };
 
 inline bool is_listener(SocketState state) noexcept {

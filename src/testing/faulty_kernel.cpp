@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "testing/failing_memory.hpp"
+
 namespace skyloom::testing {
 
 using base::Error;
@@ -75,26 +77,31 @@ std::vector<iovec> FaultyKernel::limited(std::span<const iovec> parts) const {
 }
 
 Result<int> FaultyKernel::open_socket(int family, os::SocketType type) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kOpenSocket)) return Error::from_errno(code);
   return kernel_.open_socket(family, type);
 }
 
 Status FaultyKernel::bind(int fd, const SocketAddress& address) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kBind, fd)) return Error::from_errno(code);
   return kernel_.bind(fd, address);
 }
 
 Status FaultyKernel::listen(int fd, int backlog) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kListen, fd)) return Error::from_errno(code);
   return kernel_.listen(fd, backlog);
 }
 
 Result<Accepted> FaultyKernel::accept(int fd) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kAccept, fd)) return Error::from_errno(code);
   return kernel_.accept(fd);
 }
 
 Status FaultyKernel::connect(int fd, const SocketAddress& address) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kConnect, fd)) {
     if (code == EINTR) (void)kernel_.connect(fd, address);
     return Error::from_errno(code);
@@ -103,72 +110,86 @@ Status FaultyKernel::connect(int fd, const SocketAddress& address) noexcept {
 }
 
 Status FaultyKernel::set_option(int fd, os::SocketOption option, int value) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kSetOption, fd)) return Error::from_errno(code);
   return kernel_.set_option(fd, option, value);
 }
 
 Status FaultyKernel::take_error(int fd) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kTakeError, fd)) return Error::from_errno(code);
   return kernel_.take_error(fd);
 }
 
 Result<SocketAddress> FaultyKernel::local_address(int fd) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kLocalAddress, fd)) return Error::from_errno(code);
   return kernel_.local_address(fd);
 }
 
 Result<SocketAddress> FaultyKernel::peer_address(int fd) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kPeerAddress, fd)) return Error::from_errno(code);
   return kernel_.peer_address(fd);
 }
 
 Result<size_t> FaultyKernel::recv(int fd, std::span<char> into) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kRecv, fd)) return Error::from_errno(code);
   return kernel_.recv(fd, limited(into));
 }
 
 Result<size_t> FaultyKernel::send(int fd, std::span<const iovec> parts) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kSend, fd)) return Error::from_errno(code);
   return kernel_.send(fd, limited(parts));
 }
 
 Result<size_t> FaultyKernel::read_foreign(int fd, std::span<char> into) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kReadForeign, fd)) return Error::from_errno(code);
   return kernel_.read_foreign(fd, limited(into));
 }
 
 Result<size_t> FaultyKernel::write_foreign(int fd, std::span<const iovec> parts) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kWriteForeign, fd)) return Error::from_errno(code);
   return kernel_.write_foreign(fd, limited(parts));
 }
 
 Status FaultyKernel::shutdown_write(int fd) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kShutdownWrite, fd)) return Error::from_errno(code);
   return kernel_.shutdown_write(fd);
 }
 
 Result<size_t> FaultyKernel::unsent_bytes(int fd) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kUnsentBytes, fd)) return Error::from_errno(code);
   return kernel_.unsent_bytes(fd);
 }
 
 Result<size_t> FaultyKernel::send_to(int fd, std::span<const iovec> parts,
                                      const SocketAddress* to) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kSendTo, fd)) return Error::from_errno(code);
   return kernel_.send_to(fd, parts, to);
 }
 
 Result<Datagram> FaultyKernel::recv_from(int fd, std::span<char> into) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kRecvFrom, fd)) return Error::from_errno(code);
   return kernel_.recv_from(fd, into);
 }
 
 Status FaultyKernel::set_nonblocking(int fd) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kSetNonblocking, fd)) return Error::from_errno(code);
   return kernel_.set_nonblocking(fd);
 }
 
 Result<int> FaultyKernel::open_reserve() noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kOpenReserve)) return Error::from_errno(code);
   return kernel_.open_reserve();
 }
@@ -197,32 +218,38 @@ int FaultyKernel::ring_result(os::RingCall call, int fd, int result) noexcept {
 }
 
 void FaultyKernel::close(int fd) noexcept {
+  const MemoryPause pause;
   faults_.on_call(Call::kClose, fd);
   kernel_.close(fd);
 }
 
 Status FaultyPoller::add(int fd, uint32_t token, net::Interest interest,
                          net::Source source) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kAdd, fd)) return Error::from_errno(code);
   return poller_.add(fd, token, interest, source);
 }
 
 Status FaultyPoller::modify(int fd, uint32_t token, net::Interest interest) noexcept {
+  const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kModify, fd)) return Error::from_errno(code);
   return poller_.modify(fd, token, interest);
 }
 
 void FaultyPoller::remove(int fd) noexcept {
+  const MemoryPause pause;
   faults_.on_call(Call::kRemove, fd);
   poller_.remove(fd);
 }
 
 size_t FaultyPoller::wait(std::span<net::Readiness> into, std::optional<Nanos> timeout) noexcept {
+  const MemoryPause pause;
   if (faults_.on_call(Call::kWait) != 0) return 0;
   return poller_.wait(into, timeout);
 }
 
 void FaultyPoller::wake() noexcept {
+  const MemoryPause pause;
   faults_.on_call(Call::kWake);
   poller_.wake();
 }

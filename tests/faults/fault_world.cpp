@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "testing/failing_memory.hpp"
+
 namespace skyloom::faults {
 
 using base::Nanos;
@@ -39,6 +41,13 @@ testing::SimOptions sim_options(const WorldOptions& options) {
   return sim;
 }
 
+// Where memory may fail.
+template <class Act>
+auto inside(Act act) {
+  const testing::MemoryScope scope;
+  return act();
+}
+
 struct Counted {
   std::vector<bool>* released;
   bool* twice;
@@ -47,6 +56,7 @@ struct Counted {
 };
 
 void release_counted(void* holder) {
+  const testing::MemoryPause pause;
   auto* counted = static_cast<Counted*>(holder);
   if ((*counted->released)[counted->index]) *counted->twice = true;
   (*counted->released)[counted->index] = true;
@@ -74,7 +84,7 @@ bool is_start_error(const Told& told) {
 }  // namespace
 
 World::World(const WorldOptions& options, const std::optional<Fault>& fault)
-    : fault_(fault), sim_(sim_options(options)) {
+    : fault_(fault), memory_fails_(options.memory_fails), sim_(sim_options(options)) {
   if (fault_) kernel_.fail(fault_->call, fault_->k, fault_->errno_value);
   PollerSource source{sim_, kernel_.faults(), pollers_};
   auto network = net::Network::create(
@@ -98,7 +108,8 @@ std::optional<SocketId> World::keep_id(const Result<SocketId>& id, Handler handl
 
 std::optional<SocketId> World::listen(OwnerTag owner, std::string_view host, uint16_t port,
                                       Handler handler) {
-  const auto id = keep_id(network_->listen(owner, host, port, 128), std::move(handler));
+  const auto id =
+      keep_id(inside([&] { return network_->listen(owner, host, port, 128); }), std::move(handler));
   if (!id) verdict_.hit_listener = true;
   if (id) lives_[*id].is_listener = true;
   if (id) owned_[owner].push_back(*id);
@@ -107,42 +118,57 @@ std::optional<SocketId> World::listen(OwnerTag owner, std::string_view host, uin
 
 std::optional<SocketId> World::connect(OwnerTag owner, std::string_view host, uint16_t port,
                                        Handler handler) {
-  const auto id = keep_id(network_->connect(owner, host, port), std::move(handler));
+  const auto id =
+      keep_id(inside([&] { return network_->connect(owner, host, port); }), std::move(handler));
   if (id) owned_[owner].push_back(*id);
   return id;
 }
 
 std::optional<SocketId> World::adopt(OwnerTag owner, int fd, Handler handler) {
-  return keep_id(network_->adopt_foreign(owner, fd), std::move(handler));
+  return keep_id(inside([&] { return network_->adopt_foreign(owner, fd); }), std::move(handler));
 }
 
 std::optional<SocketId> World::open_udp(OwnerTag owner, std::string_view host, uint16_t port,
                                         Handler handler) {
-  return keep_id(network_->open_udp(owner, host, port), std::move(handler));
+  return keep_id(inside([&] { return network_->open_udp(owner, host, port); }), std::move(handler));
 }
 
 std::optional<SocketId> World::dial_udp(OwnerTag owner, std::string_view host, uint16_t port,
                                         Handler handler) {
-  return keep_id(network_->dial_udp(owner, host, port), std::move(handler));
+  return keep_id(inside([&] { return network_->dial_udp(owner, host, port); }), std::move(handler));
 }
 
 net::SendBuffer World::counted(std::string_view bytes) {
+  const testing::MemoryPause pause;
   auto* counted = new Counted{&released_, &released_twice_, released_.size(), std::string(bytes)};
   released_.push_back(false);
   return {counted->bytes.data(), counted->bytes.size(), counted, release_counted};
 }
 
 void World::send(SocketId id, std::string_view bytes, net::Priority priority) {
-  (void)network_->send(id, counted(bytes), priority, nullptr);
+  const net::SendVerdict verdict =
+      inside([&] { return network_->send(id, counted(bytes), priority, nullptr); });
+  // A stream with a hole is worth nothing: who could not send ends it.
+  if (verdict == net::SendVerdict::kRefused) inside([&] { network_->shutdown(id); });
 }
 
 void World::send_udp(SocketId id, std::string_view address, std::string_view bytes) {
-  (void)network_->send_udp(id, address, counted(bytes));
+  inside([&] { return network_->send_udp(id, address, counted(bytes)); });
 }
 
 void World::owner_dies(OwnerTag owner) {
   for (const SocketId id : owned_[owner]) lives_[id].is_orphaned = true;
-  network_->owner_gone(owner);
+  inside([&] { network_->owner_gone(owner); });
+}
+
+void World::start(SocketId id, OwnerTag owner) {
+  inside([&] { network_->start(id, owner); });
+}
+void World::close_socket(SocketId id) {
+  inside([&] { network_->close(id); });
+}
+void World::within(const std::function<void(net::Network&)>& act) {
+  inside([&] { act(*network_); });
 }
 
 std::optional<uint16_t> World::serve(OwnerTag owner, std::string_view host, Handler accepted) {
@@ -151,7 +177,7 @@ std::optional<uint16_t> World::serve(OwnerTag owner, std::string_view host, Hand
   const auto id = listen(owner, host, 0, [&](World& world, const Told& told) {
     if (told.kind == EventKind::kOpen && told.value != 0) {
       port = told.value;
-      world.network().start(told.id, told.owner);
+      world.start(told.id, told.owner);
     }
     starts = starts || told.text == "start";
   });
@@ -162,7 +188,7 @@ std::optional<uint16_t> World::serve(OwnerTag owner, std::string_view host, Hand
     const auto fresh = static_cast<SocketId>(told.value);
     world.on(fresh, accepted);
     world.owned_[told.owner].push_back(fresh);
-    world.network().start(fresh, told.owner);
+    world.start(fresh, told.owner);
   });
   if (!starts) return std::nullopt;
   return static_cast<uint16_t>(port);
@@ -226,6 +252,11 @@ bool World::step_peer(RawPeer& peer) {
 }
 
 net::Appetite World::on_event(OwnerTag owner, net::Event event) noexcept {
+  if (memory_fails_) {  // as a mailbox does
+    const base::Block message = base::make_block(32);
+    if (!message) return net::Appetite::kBroken;
+  }
+  const testing::MemoryPause pause;
   told_.push_back({event.kind, owner, event.socket, event.value, std::string(event.text),
                    event.data ? std::string(event.data.get(), event.size) : std::string()});
   return net::Appetite::kHungry;
@@ -234,6 +265,7 @@ net::Appetite World::on_event(OwnerTag owner, net::Event event) noexcept {
 void World::log(std::string_view /*line*/) noexcept {}
 
 void World::resolve(std::string host, std::function<void(Result<net::Addresses>)> done) {
+  const testing::MemoryPause pause;
   const auto found = names_.find(host);
   if (found == names_.end()) return done(base::Error::of(base::Errc::kNoAddress));
   done(found->second);
@@ -287,6 +319,7 @@ bool World::step() {
   for (uint32_t index = 0; index < network_->shard_count(); ++index) {
     net::Shard& shard = network_->shard(index);
     base::MutexLock turn(shard.turn_mutex());
+    const testing::MemoryScope scope;
     events += shard.turn(Nanos::zero());
   }
   react();
@@ -322,7 +355,7 @@ void World::expect(const std::string& what, bool came_through) {
   ++verdict_.conversations;
   if (came_through) return;
   ++verdict_.spoiled;
-  if (!fault_) verdict_.broken.push_back("without a fault: " + what);
+  if (!fault_ && !memory_fails_) verdict_.broken.push_back("without a fault: " + what);
 }
 
 void World::expect_stream(const std::string& what, std::string_view got, std::string_view whole) {
@@ -348,7 +381,7 @@ void World::check_lives() {
 
 Verdict World::finish() {
   for (const auto& [id, life] : lives_) {
-    if (!life.has_ended() || life.closes != 0) network_->close(id);
+    if (!life.has_ended() || life.closes != 0) close_socket(id);
   }
   until([&] { return network_->sockets() == 0; }, seconds(1));
   for (RawPeer& peer : peers_) hang_up(peer);
@@ -372,7 +405,7 @@ Verdict World::finish() {
 
 void echo(World& world, const Told& told) {
   if (told.kind == EventKind::kData) world.send(told.id, told.data);
-  if (told.kind == EventKind::kClose) world.network().close(told.id);
+  if (told.kind == EventKind::kClose) world.close_socket(told.id);
 }
 
 std::string pattern(size_t size, unsigned salt) {

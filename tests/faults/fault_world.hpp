@@ -71,7 +71,8 @@ struct RawPeer {
 
 struct WorldOptions {
   uint32_t shards = 1;
-  bool spoil_reads = false;  // short reads and writes, by chance
+  bool spoil_reads = false;   // short reads and writes, by chance
+  bool memory_fails = false;  // also for the sink, as for a mailbox: it may answer kBroken
 };
 
 // What one run has shown.
@@ -104,7 +105,10 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
             net::Priority priority = net::Priority::kHigh);
   void send_udp(net::SocketId id, std::string_view address, std::string_view bytes);
   void owner_dies(net::OwnerTag owner);
-  net::Network& network() { return *network_; }
+  void start(net::SocketId id, net::OwnerTag owner);
+  void close_socket(net::SocketId id);
+  // Any other call of the engine.
+  void within(const std::function<void(net::Network&)>& act);
   Life& life(net::SocketId id) { return lives_[id]; }
   void on(net::SocketId id, Handler handler) { lives_[id].handler = std::move(handler); }
   // The port of a listener that is open and accepts, or nullopt when it could not be had.
@@ -154,6 +158,7 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
   void check_lives();
 
   const std::optional<Fault> fault_;
+  const bool memory_fails_;
   testing::FakeClock clock_;
   testing::SimNetwork sim_;
   testing::FaultyKernel kernel_{sim_};

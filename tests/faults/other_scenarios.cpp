@@ -26,7 +26,7 @@ void foreign_pipe(World& world) {
     world.expect_stream("through the pipe", world.life(*reader).data, text);
   }
   for (const auto& id : {writer, reader}) {
-    if (id) world.network().close(*id);
+    if (id) world.close_socket(*id);
     if (id) world.until([&] { return world.life(*id).has_ended(); }, seconds(10));
   }
   // Still ours: closing them must be possible, exactly once.
@@ -45,7 +45,7 @@ void foreign_pair(World& world) {
   peer.fin_behind_output = true;
   world.until([&] { return peer.input.size() == 30'000 || peer.failed; }, seconds(10));
   world.expect_stream("through the pair", peer.input, pattern(30'000));
-  if (id) world.network().close(*id);
+  if (id) world.close_socket(*id);
   if (id) world.until([&] { return world.life(*id).has_ended(); }, seconds(10));
   world.settle();
   const size_t before = world.sim().open_descriptors();
@@ -112,7 +112,7 @@ void udp_echo(World& world, const char* ip) {
   }
   world.expect("all datagrams", next == 12);
   world.require("no datagram comes twice or torn", next == peer.received.size());
-  world.network().close(*id);
+  world.close_socket(*id);
 }
 
 void udp_echo_v4(World& world) {
@@ -141,7 +141,7 @@ void udp_sends(World& world, std::optional<SocketId> id, RawDatagrams& peer, boo
   }
   world.expect("all datagrams", next == 6);
   world.require("no datagram comes twice or torn", next == peer.received.size());
-  world.network().close(*id);
+  world.close_socket(*id);
   world.settle();
 }
 
@@ -150,7 +150,10 @@ void udp_unbound(World& world) {
   udp_sends(world, world.open_udp(kOwner, "", 0, nullptr), peer, false);
   RawDatagrams other(world, "127.0.0.1");
   const auto id = world.open_udp(kOwner, "", 0, nullptr);
-  if (id) (void)world.network().set_udp_peer(*id, "127.0.0.1", other.address.port());
+  if (id)
+    world.within([&](net::Network& network) {
+      (void)network.set_udp_peer(*id, "127.0.0.1", other.address.port());
+    });
   udp_sends(world, id, other, true);
 }
 
@@ -170,7 +173,10 @@ void udp_by_name(World& world) {
   udp_sends(world, world.dial_udp(kOwner, "v6.example", v6.address.port(), nullptr), v6, true);
   RawDatagrams bound(world, "127.0.0.1");
   const auto id = world.open_udp(kOwner, "v4.example", 0, nullptr);
-  if (id) (void)world.network().set_udp_peer(*id, "v4.example", bound.address.port());
+  if (id)
+    world.within([&](net::Network& network) {
+      (void)network.set_udp_peer(*id, "v4.example", bound.address.port());
+    });
   udp_sends(world, id, bound, true);
 }
 

@@ -51,7 +51,7 @@ void accept_storm(World& world) {
   const auto port = world.serve(kOwner, "127.0.0.1", [](World& w, const Told& told) {
     if (told.text != "start") return;
     w.send(told.id, "hello and good bye");
-    w.network().close(told.id);
+    w.close_socket(told.id);
   });
   if (!port) return world.expect("listener", false);
   std::vector<RawPeer*> peers;
@@ -97,7 +97,7 @@ void talk_through(World& world, RawServer& server, std::optional<SocketId> id) {
   world.send(*id, "late words");
   server.peer->output = pattern(6000);
   world.until([&] { return world.life(*id).data.size() == 6000 || world.life(*id).has_ended(); });
-  world.network().close(*id);
+  world.close_socket(*id);
   world.until([&] { return is_over(*server.peer); });
   world.expect_stream("what we said", server.peer->input, "early words, late words");
   world.expect_stream("what we heard", world.life(*id).data, pattern(6000));
@@ -129,7 +129,7 @@ void listeners_come_and_go(World& world) {
         if (told.text == "start")
           starts = true;
         else if (told.kind == EventKind::kOpen)
-          w.network().start(told.id, kOwner);
+          w.start(told.id, kOwner);
       });
       if (!id) {
         world.expect("listen", false);
@@ -137,7 +137,7 @@ void listeners_come_and_go(World& world) {
       }
       world.until([&] { return starts || world.life(*id).has_ended(); });
       world.expect("a listener starts", starts);
-      world.network().close(*id);
+      world.close_socket(*id);
       world.until([&] { return world.life(*id).has_ended(); });
       world.on(*id, nullptr);
     }
@@ -149,7 +149,7 @@ void half_close_with_backlog(World& world) {
   const auto port = world.serve(kOwner, "127.0.0.1", [&](World& w, const Told& told) {
     if (told.kind != EventKind::kClose) return;
     w.send(told.id, answer);
-    w.network().close(told.id);
+    w.close_socket(told.id);
   });
   if (!port) return world.expect("listener", false);
   std::vector<RawPeer*> peers;
@@ -171,7 +171,7 @@ void close_with_backlog_and_unread_input(World& world) {
   const auto port = world.serve(kOwner, "127.0.0.1", [&](World& w, const Told& told) {
     if (told.text == "start") {
       server = told.id;
-      w.network().pause(told.id);
+      w.within([&](net::Network& network) { network.pause(told.id); });
     }
   });
   if (!port) return world.expect("listener", false);
@@ -182,7 +182,7 @@ void close_with_backlog_and_unread_input(World& world) {
   world.pass(milliseconds(10));
   if (server != 0) {
     world.send(server, rest);
-    world.network().close(server);
+    world.close_socket(server);
   }
   world.pass(milliseconds(10));
   peer.reads = true;
@@ -213,7 +213,7 @@ void slow_reader(World& world) {
   const std::string whole = filler + high + low;
   world.until([&] { return is_over(peer) || peer.input.size() == whole.size(); });
   world.expect_stream("slowly read", peer.input, whole);
-  world.network().shutdown(server);
+  world.within([&](net::Network& network) { network.shutdown(server); });
 }
 
 void frames_and_routes(World& world) {
@@ -229,12 +229,16 @@ void frames_and_routes(World& world) {
   const auto port = world.serve(kOwner, "127.0.0.1", [&](World& w, const Told& told) {
     if (told.text == "start") {
       servers.push_back(told.id);
-      w.network().set_framing(told.id, codec::Framing::kLength16, 65535);
-      w.network().set_route(told.id, {.to = 99, .source = 5, .type = 3, .session = 42});
-      w.network().set_no_delay(told.id);
+      w.within([&](net::Network& network) {
+        network.set_framing(told.id, codec::Framing::kLength16, 65535);
+      });
+      w.within([&](net::Network& network) {
+        network.set_route(told.id, {.to = 99, .source = 5, .type = 3, .session = 42});
+      });
+      w.within([&](net::Network& network) { network.set_no_delay(told.id); });
       w.send(told.id, "go");
     }
-    if (told.kind == EventKind::kClose) w.network().close(told.id);
+    if (told.kind == EventKind::kClose) w.close_socket(told.id);
   });
   if (!port) return world.expect("listener", false);
   std::vector<RawPeer*> peers;
@@ -283,7 +287,7 @@ void pause_and_resume(World& world) {
   SocketId server = 0;
   const auto port = world.serve(kOwner, "127.0.0.1", [&](World& w, const Told& told) {
     if (told.text == "start") server = told.id;
-    if (told.kind == EventKind::kClose) w.network().close(told.id);
+    if (told.kind == EventKind::kClose) w.close_socket(told.id);
   });
   if (!port) return world.expect("listener", false);
   RawPeer& peer = world.dial("127.0.0.1", *port);
@@ -291,7 +295,7 @@ void pause_and_resume(World& world) {
   std::string whole;
   for (unsigned round = 0; round < 3; ++round) {
     const std::string part = pattern(4000, round);
-    if (server != 0) world.network().pause(server);
+    if (server != 0) world.within([&](net::Network& network) { network.pause(server); });
     world.settle();
     const size_t before = server == 0 ? 0 : world.life(server).data.size();
     peer.output += part;
@@ -300,7 +304,7 @@ void pause_and_resume(World& world) {
       world.require("a paused socket is not read", world.life(server).data.size() == before);
     }
     whole += part;
-    if (server != 0) world.network().start(server, round == 1 ? kOther : kOwner);
+    if (server != 0) world.start(server, round == 1 ? kOther : kOwner);
     world.until([&] { return is_over(peer) || world.life(server).data.size() == whole.size(); },
                 seconds(1));
   }
@@ -320,11 +324,11 @@ void network_stops(World& world) {
   std::vector<RawPeer*> peers;
   for (int number = 0; number < 3; ++number) peers.push_back(&world.dial("127.0.0.1", *port));
   world.until([&] { return servers.size() == 3; }, seconds(1));
-  world.network().stop_listening();
-  world.network().stop_reading();
+  world.within([&](net::Network& network) { network.stop_listening(); });
+  world.within([&](net::Network& network) { network.stop_reading(); });
   for (RawPeer* peer : peers) peer->output = "too late";
   world.settle();
-  world.network().close_all();
+  world.within([&](net::Network& network) { network.close_all(); });
   world.until([&] {
     return std::all_of(peers.begin(), peers.end(),
                        [](const RawPeer* peer) { return is_over(*peer); });
