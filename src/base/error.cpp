@@ -22,6 +22,7 @@ const char* own_text(Errc code) noexcept {
     case Errc::kNoAddress: return "no address for this name";
     case Errc::kUnixPathTooLong: return "unix: path or name of more than 107 bytes";
     case Errc::kProxyHeader: return "bad PROXY header";
+    case Errc::kProxyHeaderLate: return "PROXY header not there in time";
   }
   return "unknown error";
 }

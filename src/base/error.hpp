@@ -23,6 +23,7 @@ enum class Errc : int32_t {
   kNoAddress,
   kUnixPathTooLong,
   kProxyHeader,
+  kProxyHeaderLate,
 };
 
 class Error {

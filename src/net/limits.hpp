@@ -18,6 +18,7 @@ enum class WriteBufferPolicy : uint8_t {
 struct Limits {
   uint64_t sockets_max = 0;  // per network
   int64_t connect_timeout_ms = 15000;
+  int64_t handshake_timeout_ms = 5000;  // accepted, until the PROXY header is whole
   int64_t dns_timeout_ms = 5000;
   int64_t idle_timeout_ms = 0;
   int64_t write_timeout_ms = 60000;   // output queued, no progress

@@ -19,6 +19,7 @@ Network::Network(const NetworkOptions& options, const NetworkParts& parts)
                .sink = parts.sink,
                .log = parts.log,
                .limits = options.limits,
+               .options = options.options,
                .statistics_ms = parts.statistics_ms,
                .shards = {},
                .counters = {}} {}
@@ -98,30 +99,39 @@ void Network::resolve(SocketId id, std::string_view host) {
   });
 }
 
-Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t port,
-                                 int backlog) {
-  Opening opening{.purpose = Opening::Purpose::kListen, .port = port, .backlog = backlog};
-  const auto address =
-      host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
-  if (!address) return open(std::move(opening), owner, host, [](Socket&) {});
-  const Result<int> fd = open_listener(context_.kernel, *address, backlog);
-  if (!fd) return fd.error();
-  opening.addresses.push_back(*address);
-  const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
-    socket.fd = *fd;
-    socket.state = SocketState::kReserved;
+Result<SocketId> Network::listen(OwnerTag owner, const ListenOptions& options) {
+  Result<std::optional<os::SocketAddress>> address = address_of(options.host, options.port);
+  if (!address) return address.error();
+  Opening opening{.purpose = Opening::Purpose::kListen, .port = options.port, .listen = options};
+  opening.listen.host = {};  // the caller's
+  opening.listen.options = options.options.over(context_.options);
+  if (!address->has_value()) return open(std::move(opening), owner, options.host, [](Socket&) {});
+  const Result<OpenedListener> opened = open_listener(context_.kernel, **address, opening.listen);
+  if (!opened) return opened.error();
+  opening.addresses.push_back(**address);
+  const Result<SocketId> id = open(std::move(opening), owner, options.host, [&](Socket& socket) {
+    socket.fd = opened->fd;
+    socket.peer = **address;
+    if (opened->file == 0) return;
+    socket.listener = std::make_unique<Listener>();
+    socket.listener->file = opened->file;
   });
-  if (!id) context_.kernel.close(*fd);
+  if (!id) {
+    if (opened->file != 0) remove_file(context_.kernel, **address, opened->file);
+    context_.kernel.close(opened->fd);
+  }
   return id;
 }
 
-Result<SocketId> Network::connect(OwnerTag owner, std::string_view host, uint16_t port) {
-  if (host.empty()) return Error::of(Errc::kBadAddress);
-  Opening opening{.purpose = Opening::Purpose::kConnect, .port = port};
-  if (const auto address = os::SocketAddress::parse(host, port)) {
-    opening.addresses.push_back(*address);
-  }
-  return open(std::move(opening), owner, host, [](Socket&) {});
+Result<SocketId> Network::connect(OwnerTag owner, const ConnectOptions& options) {
+  if (options.host.empty()) return Error::of(Errc::kBadAddress);
+  Result<std::optional<os::SocketAddress>> address = address_of(options.host, options.port);
+  if (!address) return address.error();
+  Opening opening{.purpose = Opening::Purpose::kConnect,
+                  .port = options.port,
+                  .options = options.options.over(context_.options)};
+  if (address->has_value()) opening.addresses.push_back(std::move(**address));
+  return open(std::move(opening), owner, options.host, [](Socket&) {});
 }
 
 Result<SocketId> Network::adopt_foreign(OwnerTag owner, int fd) {
@@ -132,6 +142,7 @@ Result<SocketId> Network::adopt_foreign(OwnerTag owner, int fd) {
 }
 
 Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16_t port) {
+  if (os::SocketAddress::is_unix_name(host)) return Error::of(Errc::kBadAddress);  // streams only
   Opening opening{.purpose = Opening::Purpose::kUdpBind, .port = port};
   const auto address =
       host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
@@ -141,7 +152,7 @@ Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16
   }
   const bool unbound = host.empty() && port == 0;
   const Result<int> fd = unbound ? context_.kernel.open_socket(AF_INET, os::SocketType::kDatagram)
-                                 : open_bound(context_.kernel, *address, os::SocketType::kDatagram);
+                                 : open_datagram(context_.kernel, *address);
   if (!fd) return fd.error();
   opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
@@ -155,7 +166,7 @@ Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16
 }
 
 Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16_t port) {
-  if (host.empty()) return Error::of(Errc::kBadAddress);
+  if (host.empty() || os::SocketAddress::is_unix_name(host)) return Error::of(Errc::kBadAddress);
   Opening opening{.purpose = Opening::Purpose::kUdpDial, .port = port};
   const auto address = os::SocketAddress::parse(host, port);
   if (!address) {
@@ -196,8 +207,11 @@ void Network::start(SocketId id, OwnerTag owner) {
 void Network::pause(SocketId id) {
   post(Command::Kind::kPause, id);
 }
-void Network::set_no_delay(SocketId id) {
-  post(Command::Kind::kNoDelay, id);
+void Network::set_option(SocketId id, os::SocketOption option, int value) {
+  auto command = std::make_unique<Command>(Command::Kind::kOption, id);
+  command->option = option;
+  command->value = value;
+  (void)home_of(id).post(std::move(command));
 }
 
 void Network::close(SocketId id) {
@@ -268,6 +282,7 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
   if (socket->close_requested) return SendVerdict::kRefused;
   switch (socket->state) {
     case SocketState::kFree:
+    case SocketState::kGreeting:
     case SocketState::kClosing:
     case SocketState::kLingering: return SendVerdict::kRefused;
     case SocketState::kListenPaused:

@@ -41,6 +41,7 @@ struct Counters {
   std::atomic<uint64_t> accepted{0};
   std::atomic<uint64_t> refused{
       0};  // connections closed at once for a limit or for lack of descriptors
+  std::atomic<uint64_t> greetings_refused{0};  // a bad PROXY header, a late one, or none
   std::atomic<uint64_t> datagrams_dropped{0};
   std::atomic<uint64_t> commands_dropped{0};
 };
@@ -52,6 +53,7 @@ struct ShardContext {
   EventSink& sink;
   base::LogSink& log;
   const Limits limits;
+  const SocketOptions options;                      // of every TCP socket that has none of its own
   const std::atomic<int64_t>* const statistics_ms;  // null: the engine's clock
   std::vector<std::unique_ptr<Shard>> shards;
   std::atomic<uint64_t> sockets{0};
@@ -142,6 +144,7 @@ class Shard {
   void tell_start_failed(SocketId id, OwnerTag owner, base::Errc reason) noexcept;
   void start(SocketId id, OwnerTag owner) noexcept;
   void pause(Socket& socket) noexcept;
+  void set_option(Socket& socket, os::SocketOption option, int value) noexcept;
   void close_gracefully(Socket& socket) noexcept;
   void shut_down(Socket& socket) noexcept;
   void owner_gone(OwnerTag owner) noexcept;
@@ -167,6 +170,14 @@ class Shard {
   bool accept_one(Socket& listener) noexcept;
   void on_accept_failed(Socket& listener, const base::Error& error) noexcept;
   void rest_listener(Socket& listener) noexcept;
+
+  // shard_greeting.cpp: connections whose PROXY header is not here yet
+  void begin_greeting(Socket& socket) noexcept;
+  void read_greeting(Socket& socket) noexcept;
+  void on_greeting_over(Socket& socket, const base::Error& reason) noexcept;
+  void refuse_greeting(Socket& socket, const base::Error& reason) noexcept;
+  void introduce(Socket& socket, const os::SocketAddress& peer) noexcept;
+  void deliver_early(Socket& socket) noexcept;
 
   // shard_stream.cpp: bytes in, bytes out, the end
   void on_stream_ready(Socket& socket, const Readiness& readiness) noexcept;
@@ -210,6 +221,8 @@ class Shard {
   int64_t now_ms_ = 0;
   bool has_told_ = false;  // an event, in this turn
   bool reading_stopped_ = false;
+  std::optional<int64_t> greeting_told_ms_;  // when a refused greeting was last logged
+  uint64_t greetings_untold_ = 0;            // how many since
   base::TimerWheel deadlines_;
   static constexpr size_t kOwnerBuckets = 1024;
   std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;

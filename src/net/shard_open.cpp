@@ -22,37 +22,9 @@ static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
 
 }  // namespace
 
-Result<int> open_bound(os::Kernel& kernel, const os::SocketAddress& address,
-                       os::SocketType type) noexcept {
-  const Result<int> fd = kernel.open_socket(address.family(), type);
-  if (!fd) return fd;
-  if (type == os::SocketType::kStream) {
-    // Accepted sockets inherit keep-alive from their listener: one call instead of one per
-    // connection.
-    (void)kernel.set_option(*fd, os::SocketOption::kReuseAddress, 1);
-    (void)kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
-  }
-  if (const Status bound = kernel.bind(*fd, address); !bound) {
-    kernel.close(*fd);
-    return bound.error();
-  }
-  return fd;
-}
-
-Result<int> open_listener(os::Kernel& kernel, const os::SocketAddress& address,
-                          int backlog) noexcept {
-  const Result<int> fd = open_bound(kernel, address, os::SocketType::kStream);
-  if (!fd) return fd;
-  if (const Status listening = kernel.listen(*fd, backlog); !listening) {
-    kernel.close(*fd);
-    return listening.error();
-  }
-  return fd;
-}
-
 void Shard::open(Socket& socket) noexcept {
   set_owner(socket, socket.owner);
-  if (socket.opening == nullptr) return;  // accepted by another shard, now with us
+  if (socket.opening == nullptr) return;  // accepted
   if (socket.opening->resolving) return arm_deadline(socket);
   switch (socket.opening->purpose) {
     case Opening::Purpose::kConnect: return connect_next(socket, Error::of(Errc::kNoAddress));
@@ -60,6 +32,7 @@ void Shard::open(Socket& socket) noexcept {
     case Opening::Purpose::kForeign: return open_foreign(socket);
     case Opening::Purpose::kUdpBind:
     case Opening::Purpose::kUdpDial: return open_udp(socket);
+    case Opening::Purpose::kGreet: return begin_greeting(socket);
   }
 }
 
@@ -82,19 +55,28 @@ void Shard::fail_opening(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::open_listener(Socket& socket) noexcept {
+  const ListenOptions& options = socket.opening->listen;
   if (socket.fd < 0) {  // by name: nothing could be tried before
     Error error = Error::of(Errc::kNoAddress);
     for (const os::SocketAddress& address : socket.opening->addresses) {
-      const Result<int> fd = net::open_listener(context_.kernel, address, socket.opening->backlog);
-      if (!fd) {
-        error = fd.error();
+      const Result<OpenedListener> opened = net::open_listener(context_.kernel, address, options);
+      if (!opened) {
+        error = opened.error();
         continue;
       }
       MutexLock lock(socket.mutex);
-      socket.fd = *fd;
+      socket.fd = opened->fd;
       break;
     }
     if (socket.fd < 0) return fail_opening(socket, error);
+  }
+  if (options.proxy != ProxyMode::kOff) {
+    if (socket.listener == nullptr) socket.listener = std::make_unique<Listener>();
+    socket.listener->greeting = {.proxy = options.proxy,
+                                 .versions = options.proxy_versions,
+                                 .timeout_ms = options.handshake_timeout_ms != 0
+                                                   ? options.handshake_timeout_ms
+                                                   : context_.limits.handshake_timeout_ms};
   }
   const std::optional<OwnerTag> started_by = socket.opening->started_by;
   socket.opening.reset();
@@ -138,13 +120,11 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
   while (opening.next_address < opening.addresses.size()) {
     const os::SocketAddress address = opening.addresses[opening.next_address++];
     opening.attempt_since_ms = now_ms_;
-    const Result<int> fd = context_.kernel.open_socket(address.family(), os::SocketType::kStream);
+    const Result<int> fd = open_stream(context_.kernel, address.family(), opening.options);
     if (!fd) {
       last_error = fd.error();
       continue;
     }
-    (void)context_.kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
-    if (opening.no_delay) (void)context_.kernel.set_option(*fd, os::SocketOption::kNoDelay, 1);
     const Status connected = context_.kernel.connect(*fd, address);
     if (!connected && !os::is_in_progress(connected.error())) {
       last_error = connected.error();
@@ -211,9 +191,17 @@ bool Shard::accept_one(Socket& listener) noexcept {
   const uint32_t next = context_.next_shard.fetch_add(1, std::memory_order_relaxed);
   Shard& home = *context_.shards[next % context_.shards.size()];
   const OwnerTag owner = listener.owner;
+  const bool greets =
+      listener.listener != nullptr && listener.listener->greeting.proxy != ProxyMode::kOff;
   SocketId id = 0;
   Socket* socket = home.reserve([&](Socket& fresh) {
-    fresh.state = SocketState::kAccepted;
+    fresh.state = greets ? SocketState::kGreeting : SocketState::kAccepted;
+    if (greets) {
+      fresh.opening = std::make_unique<Opening>(
+          Opening{.purpose = Opening::Purpose::kGreet,
+                  .listener = listener.id.load(std::memory_order_relaxed),  // our own turn
+                  .greeting = listener.listener->greeting});
+    }
     fresh.fd = accepted->fd;
     fresh.peer = accepted->peer;
     fresh.owner = owner;
@@ -226,10 +214,11 @@ bool Shard::accept_one(Socket& listener) noexcept {
   id = socket->id.load(std::memory_order_relaxed);                     // nobody else has it yet
   context_.counters.accepted.fetch_add(1, std::memory_order_relaxed);  // a statistic
   if (&home == this) {
-    set_owner(*socket, owner);
+    open(*socket);
   } else {
     (void)home.post(std::make_unique<Command>(Command::Kind::kOpen, id));
   }
+  if (greets) return true;  // ACCEPT is told by introduce()
   const std::string peer = accepted->peer.to_string();
   emit(listener, {.kind = EventKind::kAccept, .value = static_cast<int32_t>(id), .text = peer});
   return true;

@@ -2,6 +2,7 @@
 // commands that end it.
 #include <algorithm>
 
+#include "net/open_socket.hpp"
 #include "net/shard.hpp"
 
 namespace skyloom::net {
@@ -102,6 +103,7 @@ bool Shard::wants_input(const Socket& socket) const noexcept {
       return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_;
     case SocketState::kListening: return !socket.paused && socket.pause_until_ms == 0;
     case SocketState::kLingering: return true;
+    case SocketState::kGreeting: return !reading_stopped_;
     case SocketState::kFree:
     case SocketState::kReserved:
     case SocketState::kListenPaused:
@@ -184,6 +186,10 @@ void Shard::free_socket(Socket& socket) noexcept {
   static_cast<OwnerLink&>(socket).unlink();
   static_cast<FullLink&>(socket).unlink();
   deadlines_.cancel(socket);
+  if (socket.listener != nullptr && socket.listener->file != 0) {
+    remove_file(context_.kernel, socket.peer, socket.listener->file);
+  }
+  socket.listener.reset();
   socket.cutter.reset();
   socket.opening.reset();
   table_.erase(table_id);
@@ -260,6 +266,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
       return;
     case SocketState::kReadClosed: return tell_start_failed(id, owner, Errc::kSocketClosed);
     case SocketState::kFree:
+    case SocketState::kGreeting:
     case SocketState::kClosing:
     case SocketState::kLingering: return tell_start_failed(id, owner, Errc::kInvalidSocket);
   }
@@ -270,7 +277,9 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   }
   arm_deadline(socket);
   if (!answer.empty()) emit(socket, {.kind = EventKind::kOpen, .text = answer});
-  if (was_accepted && has_output(socket)) on_writable(socket);  // sent after the call of start
+  if (!was_accepted) return;
+  if (has_output(socket)) on_writable(socket);  // sent after the call of start
+  if (find(id) != nullptr && socket.opening != nullptr) deliver_early(socket);
 }
 
 void Shard::pause(Socket& socket) noexcept {
@@ -285,11 +294,25 @@ void Shard::pause(Socket& socket) noexcept {
       return;
     case SocketState::kFree:
     case SocketState::kListenPaused:
+    case SocketState::kGreeting:
     case SocketState::kAccepted:
     case SocketState::kReadClosed:
     case SocketState::kClosing:
-    case SocketState::kLingering: return;  // nothing is read
+    case SocketState::kLingering: return;  // nothing is read for a service
   }
+}
+
+// K30: what does not apply is ignored.
+void Shard::set_option(Socket& socket, os::SocketOption option, int value) noexcept {
+  const bool is_buffer =
+      option == os::SocketOption::kSendBuffer || option == os::SocketOption::kReceiveBuffer;
+  if (socket.kind == SocketKind::kForeign) return;
+  if (socket.kind == SocketKind::kUdp && !is_buffer) return;
+  if (socket.opening != nullptr) {  // for the descriptors that are still to come
+    socket.opening->options.set(option, value);
+    socket.opening->listen.options.set(option, value);
+  }
+  if (socket.fd >= 0) (void)context_.kernel.set_option(socket.fd, option, value);
 }
 
 void Shard::close_gracefully(Socket& socket) noexcept {
@@ -302,6 +325,7 @@ void Shard::close_gracefully(Socket& socket) noexcept {
       }
       emit_close(socket);
       return free_socket(socket);
+    case SocketState::kGreeting: return free_socket(socket);  // nobody has heard of it
     case SocketState::kListenPaused:
     case SocketState::kListening:
     case SocketState::kAccepted:
@@ -319,9 +343,9 @@ void Shard::close_gracefully(Socket& socket) noexcept {
 }
 
 void Shard::shut_down(Socket& socket) noexcept {
-  const bool told = socket.state == SocketState::kReadClosed ||
-                    socket.state == SocketState::kClosing ||
-                    socket.state == SocketState::kLingering;
+  const bool told =
+      socket.state == SocketState::kGreeting || socket.state == SocketState::kReadClosed ||
+      socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
   let_go(socket);
   if (!told) emit_close(socket);
   free_socket(socket);
@@ -333,7 +357,8 @@ void Shard::owner_gone(OwnerTag owner) noexcept {
     Socket* next = bucket.next_of(*socket);
     if (socket->owner == owner) {
       socket->orphaned = true;
-      if (is_listener(socket->state) || socket->kind == SocketKind::kUdp) {
+      if (is_listener(socket->state) || socket->kind == SocketKind::kUdp ||
+          socket->state == SocketState::kGreeting) {
         free_socket(*socket);
       } else {
         socket->waiting_since_ms = now_ms_;
@@ -384,6 +409,9 @@ std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
       if (socket.opening && socket.opening->next_address < socket.opening->addresses.size()) {
         after(socket.opening->attempt_since_ms, kAddressDelayMs);
       }
+      break;
+    case SocketState::kGreeting:
+      if (socket.opening) after(socket.waiting_since_ms, socket.opening->greeting.timeout_ms);
       break;
     case SocketState::kListening:
       if (socket.pause_until_ms != 0) earlier(deadline, socket.pause_until_ms);
@@ -450,6 +478,7 @@ void Shard::on_deadline(Socket& socket) noexcept {
         return fail_opening(socket, Error::of(Errc::kConnectTimeout));
       }
       return connect_next(socket, Error::of(Errc::kConnectTimeout));
+    case SocketState::kGreeting: return on_greeting_over(socket, Error::of(Errc::kProxyHeaderLate));
     case SocketState::kListening:
       socket.pause_until_ms = 0;
       (void)update_interest(socket);

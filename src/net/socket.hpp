@@ -6,6 +6,8 @@
 //      │                    │ ╲                            │ close
 //      └──(UDP, bind)──────>│  write failed ─> write_closed│
 //   accepted ──start──────> │                        │     │
+//      ^ PROXY header         │                        │     │
+//   greeting                  │                        │     │
 //                           └──close──> closing <────┼─────┘
 //                                          │ output sent, FIN sent
 //                                          v
@@ -22,6 +24,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/intrusive_list.hpp"
 #include "base/mpsc_queue.hpp"
@@ -31,6 +34,7 @@
 #include "net/frame_cutter.hpp"
 #include "net/poller/poller.hpp"
 #include "net/resolver.hpp"
+#include "net/socket_options.hpp"
 #include "net/udp_queue.hpp"
 #include "net/write_queue.hpp"
 #include "os/socket_address.hpp"
@@ -43,6 +47,7 @@ enum class SocketState : uint8_t {
   kListenPaused,  // bound, not accepting
   kListening,
   kConnecting,
+  kGreeting,  // accepted, and nobody knows it before its PROXY header is here
   kAccepted,  // delivers nothing and drops output until it is started
   kOpen,
   kReadClosed,   // the peer sent FIN; output still goes
@@ -57,19 +62,35 @@ enum class SocketKind : uint8_t {
   kForeign,  // somebody else's descriptor: never closed by us (D-17)
 };
 
-// What a reserved socket is going to be, and how far that has got.
+// How the connections of a listener begin.
+struct GreetingRules {
+  ProxyMode proxy = ProxyMode::kOff;
+  codec::ProxyVersions versions = codec::ProxyVersions::kAny;
+  int64_t timeout_ms = 0;  // 0: no deadline
+};
+
+// What a reserved or greeting socket is going to be, and how far that has got.
 struct Opening {
-  enum class Purpose : uint8_t { kConnect, kListen, kForeign, kUdpBind, kUdpDial };
+  enum class Purpose : uint8_t { kConnect, kListen, kForeign, kUdpBind, kUdpDial, kGreet };
   Purpose purpose = Purpose::kConnect;
   uint16_t port = 0;
-  int backlog = 0;
+  ListenOptions listen{};   // kListen, without its host
+  SocketOptions options{};  // kConnect
   bool resolving = false;
   bool close_when_open = false;        // D-16
-  bool no_delay = false;               // asked for before there was a descriptor
-  std::optional<OwnerTag> started_by;  // the same for start, while the name is looked up
+  std::optional<OwnerTag> started_by;  // asked for while the name is looked up
   Addresses addresses;
   size_t next_address = 0;
   int64_t attempt_since_ms = 0;
+  SocketId listener = 0;  // kGreet, like the following
+  GreetingRules greeting{};
+  std::string received{};  // first the header, then what came with it and waits for the start
+};
+
+// What a listener knows beside its socket.
+struct Listener {
+  GreetingRules greeting{};
+  uint64_t file = 0;  // identity of a unix socket's file; 0: none
 };
 
 struct OwnerLinkTag;
@@ -125,6 +146,7 @@ struct Socket : base::MpscNode,
   Route route;                          // turn
   std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
   std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
+  std::unique_ptr<Listener> listener;   // turn; null: nothing special
   int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs; listener:
                                         // when a failed accept was last logged
   int64_t pause_until_ms = 0;           // turn; listener: accepting rests

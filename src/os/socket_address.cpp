@@ -1,11 +1,71 @@
 #include "os/socket_address.hpp"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <new>
 
 namespace skyloom::os {
+namespace {
+
+using base::Errc;
+using base::Error;
+using base::Result;
+
+constexpr std::string_view kUnixPrefix = "unix:";
+constexpr size_t kUnixPathOffset = offsetof(sockaddr_un, sun_path);
+
+}  // namespace
+
+SocketAddress& SocketAddress::operator=(const SocketAddress& other) noexcept {
+  if (this == &other) return *this;
+  storage_ = other.storage_;
+  unix_.reset(other.unix_ == nullptr ? nullptr : new (std::nothrow) Unix(*other.unix_));
+  if (other.unix_ != nullptr && unix_ == nullptr) storage_.any.sa_family = AF_UNSPEC;
+  return *this;
+}
+
+bool SocketAddress::is_unix_name(std::string_view host) noexcept {
+  return host.starts_with(kUnixPrefix);
+}
+
+Result<SocketAddress> SocketAddress::parse_unix(std::string_view name) noexcept {
+  name.remove_prefix(std::min(name.size(), kUnixPrefix.size()));
+  if (name.size() >= sizeof sockaddr_un::sun_path) return Error::of(Errc::kUnixPathTooLong);
+  if (name.empty() || name == "@" || name.find('\0') != std::string_view::npos) {
+    return Error::of(Errc::kBadAddress);
+  }
+  char path[sizeof sockaddr_un::sun_path];
+  std::copy(name.begin(), name.end(), path);
+  if (path[0] == '@') path[0] = '\0';
+  return of_unix({path, name.size()});
+}
+
+Result<SocketAddress> SocketAddress::of_unix(std::string_view path) noexcept {
+  SocketAddress address;
+  if (path.size() > sizeof sockaddr_un::sun_path) return Error::of(Errc::kUnixPathTooLong);
+  address.unix_.reset(new (std::nothrow) Unix{});
+  if (address.unix_ == nullptr) return Error::from_errno(ENOMEM);
+  address.storage_.any.sa_family = AF_UNIX;
+  Unix& unix = *address.unix_;
+  unix.address.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), unix.address.sun_path);
+  const bool is_file = !path.empty() && path[0] != '\0';
+  const size_t with_end = path.size() + (is_file ? 1 : 0);  // the end of a path counts
+  unix.size =
+      static_cast<socklen_t>(kUnixPathOffset + std::min(with_end, sizeof sockaddr_un::sun_path));
+  return address;
+}
+
+const char* SocketAddress::file_path() const noexcept {
+  const bool is_file =
+      unix_ != nullptr && unix_->size > kUnixPathOffset && unix_->address.sun_path[0] != '\0';
+  return is_file ? unix_->address.sun_path : nullptr;
+}
 
 std::optional<SocketAddress> SocketAddress::parse(std::string_view host, uint16_t port) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
@@ -44,6 +104,13 @@ std::optional<SocketAddress> SocketAddress::from_kernel(const sockaddr* address,
     std::memcpy(&copy.storage_.v6, address, sizeof(sockaddr_in6));
     return copy;
   }
+  if (size >= kUnixPathOffset && address->sa_family == AF_UNIX) {
+    const char* path = reinterpret_cast<const char*>(address) + kUnixPathOffset;
+    size_t bytes = std::min<size_t>(size - kUnixPathOffset, sizeof sockaddr_un::sun_path);
+    if (bytes != 0 && path[0] != '\0') bytes = ::strnlen(path, bytes);
+    Result<SocketAddress> unix = of_unix({path, bytes});
+    if (unix) return std::move(unix).value();
+  }
   return std::nullopt;
 }
 
@@ -55,18 +122,22 @@ SocketAddress SocketAddress::any_v4(uint16_t port) noexcept {
 }
 
 socklen_t SocketAddress::size() const noexcept {
+  if (unix_ != nullptr) return unix_->size;
   return is_v6() ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
 }
 
 uint16_t SocketAddress::port() const noexcept {
+  if (unix_ != nullptr) return 0;
   return ntohs(is_v6() ? storage_.v6.sin6_port : storage_.v4.sin_port);
 }
 
 void SocketAddress::set_port(uint16_t port) noexcept {
+  if (unix_ != nullptr) return;
   (is_v6() ? storage_.v6.sin6_port : storage_.v4.sin_port) = htons(port);
 }
 
 std::string SocketAddress::ip() const {
+  if (unix_ != nullptr) return std::string(kUnixPrefix) + unix_text();
   char text[INET6_ADDRSTRLEN] = "";
   if (is_v4()) ::inet_ntop(AF_INET, &storage_.v4.sin_addr, text, sizeof text);
   if (is_v6()) ::inet_ntop(AF_INET6, &storage_.v6.sin6_addr, text, sizeof text);
@@ -74,11 +145,27 @@ std::string SocketAddress::ip() const {
 }
 
 std::string SocketAddress::to_string() const {
-  return family() == AF_UNSPEC ? std::string() : ip() + ":" + std::to_string(port());
+  if (family() == AF_UNSPEC) return {};
+  return unix_ != nullptr ? ip() : ip() + ":" + std::to_string(port());
+}
+
+// A path or "@name"; what a text cannot show is '?', since peers choose their names.
+std::string SocketAddress::unix_text() const {
+  std::string text(unix_->address.sun_path, unix_->size - kUnixPathOffset);
+  if (file_path() != nullptr) text.resize(::strnlen(text.data(), text.size()));
+  if (!text.empty() && text[0] == '\0') text[0] = '@';
+  std::replace_if(
+      text.begin(), text.end(),
+      [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }, '?');
+  return text;
 }
 
 bool operator==(const SocketAddress& a, const SocketAddress& b) noexcept {
   if (a.family() != b.family() || a.port() != b.port()) return false;
+  if (a.is_unix()) {
+    return a.size() == b.size() && std::memcmp(a.unix_->address.sun_path, b.unix_->address.sun_path,
+                                               a.size() - kUnixPathOffset) == 0;
+  }
   if (a.is_v4()) return std::memcmp(&a.v4(), &b.v4(), sizeof(in_addr)) == 0;
   if (a.is_v6()) {
     return std::memcmp(&a.v6(), &b.v6(), sizeof(in6_addr)) == 0 &&

@@ -1,19 +1,30 @@
-// An IPv4 or IPv6 address with its port, as a plain value.
+// Where a socket is: an IPv4 or IPv6 address with its port, or a unix path or name; a value. Unix
+// addresses lie apart, because every socket holds an address and few are of that kind.
 #pragma once
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/result.hpp"
 
 namespace skyloom::os {
 
 class SocketAddress {
  public:
   SocketAddress() noexcept : storage_{} {}
+  SocketAddress(const SocketAddress& other) noexcept { *this = other; }
+  SocketAddress(SocketAddress&&) noexcept = default;
+  // Without memory for a unix address the copy is unspecified.
+  SocketAddress& operator=(const SocketAddress& other) noexcept;
+  SocketAddress& operator=(SocketAddress&&) noexcept = default;
+  ~SocketAddress() = default;
 
   // A numeric address ("127.0.0.1", "::1", "fe80::1%eth0"); nullopt when `host` is not one.
   // Brackets around an IPv6 address are accepted. `port` in host order.
@@ -21,30 +32,51 @@ class SocketAddress {
   // Copies what the kernel wrote; nullopt for families we do not speak.
   static std::optional<SocketAddress> from_kernel(const sockaddr* address, socklen_t size) noexcept;
   static SocketAddress any_v4(uint16_t port) noexcept;
+  // What begins with "unix:" is never the name of a host.
+  static bool is_unix_name(std::string_view host) noexcept;
+  // "unix:/path", absolute or not, or "unix:@name" for Linux's abstract names. kUnixPathTooLong for
+  // more than 107 bytes; kBadAddress for an empty path, or one with a NUL.
+  static base::Result<SocketAddress> parse_unix(std::string_view name) noexcept;
+  // The bytes as the kernel has them: a path, an abstract name behind its NUL, or nothing.
+  static base::Result<SocketAddress> of_unix(std::string_view path) noexcept;
 
-  const sockaddr* data() const noexcept { return &storage_.any; }
+  const sockaddr* data() const noexcept {
+    return unix_ == nullptr ? &storage_.any : reinterpret_cast<const sockaddr*>(&unix_->address);
+  }
   socklen_t size() const noexcept;
   int family() const noexcept {
     return storage_.any.sa_family;
   }  // AF_UNSPEC when default-constructed
   bool is_v4() const noexcept { return family() == AF_INET; }
   bool is_v6() const noexcept { return family() == AF_INET6; }
-  uint16_t port() const noexcept;  // host order
-  void set_port(uint16_t port) noexcept;
+  bool is_unix() const noexcept { return family() == AF_UNIX; }
+  // Of a unix address that is a file; null otherwise.
+  const char* file_path() const noexcept;
+  uint16_t port() const noexcept;         // host order; 0 for unix
+  void set_port(uint16_t port) noexcept;  // no effect on unix
   const in_addr& v4() const noexcept { return storage_.v4.sin_addr; }
   const in6_addr& v6() const noexcept { return storage_.v6.sin6_addr; }
 
-  std::string ip() const;         // "127.0.0.1", "::1"; empty when unspecified
-  std::string to_string() const;  // "ip:port", IPv6 without brackets; empty when unspecified
+  // "127.0.0.1", "::1", "unix:/path", "unix:@name", "unix:" for an unnamed peer; empty when
+  // unspecified.
+  std::string ip() const;
+  std::string to_string() const;  // the same with ":port", IPv6 without brackets; unix without
 
   friend bool operator==(const SocketAddress& a, const SocketAddress& b) noexcept;
 
  private:
+  std::string unix_text() const;
+
   union Storage {
     sockaddr any;
     sockaddr_in v4;
     sockaddr_in6 v6;
-  } storage_;
+  } storage_{};
+  struct Unix {
+    sockaddr_un address;
+    socklen_t size;
+  };
+  std::unique_ptr<Unix> unix_;  // then only the family of storage_ is used
 };
 
 }  // namespace skyloom::os
