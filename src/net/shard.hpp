@@ -164,12 +164,16 @@ class Shard {
   void open_foreign(Socket& socket) noexcept;
   void open_udp(Socket& socket) noexcept;
   void connect_next(Socket& socket, base::Error last_error) noexcept;
+  base::Status begin_connect(int fd, const os::SocketAddress& address) noexcept;
+  void connect_later(Socket& socket) noexcept;
   void finish_connect(Socket& socket) noexcept;
   void on_connected(Socket& socket) noexcept;
   void accept_some(Socket& listener) noexcept;
   bool accept_one(Socket& listener) noexcept;
   void on_accept_failed(Socket& listener, const base::Error& error) noexcept;
   void rest_listener(Socket& listener) noexcept;
+  void wake_listener(Socket& listener) noexcept;
+  void hold_reserve() noexcept;
 
   // shard_greeting.cpp: connections whose PROXY header is not here yet
   void begin_greeting(Socket& socket) noexcept;

@@ -18,7 +18,14 @@ namespace {
 
 constexpr int64_t kAcceptErrorLogMs = 1000;  // D-27
 constexpr uint8_t kAcceptBurstMax = 64;
+constexpr int kConnectRepeatsMax = 4;    // after an interruption
+constexpr int64_t kConnectRetryMs = 10;  // after EAGAIN
+constexpr uint32_t kConnectRetriesMax = 100;
 static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
+
+bool may_try_again(const Opening& opening) noexcept {
+  return opening.retries < kConnectRetriesMax;
+}
 
 }  // namespace
 
@@ -108,6 +115,7 @@ void Shard::open_foreign(Socket& socket) noexcept {
 
 void Shard::connect_next(Socket& socket, Error last_error) noexcept {
   Opening& opening = *socket.opening;
+  opening.retry_at_ms = 0;
   if (socket.fd >= 0) {  // the attempt before this one
     int fd = -1;
     {
@@ -125,10 +133,11 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
       last_error = fd.error();
       continue;
     }
-    const Status connected = context_.kernel.connect(*fd, address);
+    const Status connected = begin_connect(*fd, address);
     if (!connected && !os::is_in_progress(connected.error())) {
       last_error = connected.error();
       context_.kernel.close(*fd);
+      if (last_error.sys_errno() == EAGAIN && may_try_again(opening)) return connect_later(socket);
       continue;
     }
     {
@@ -145,6 +154,29 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
     return arm_deadline(socket);
   }
   fail_opening(socket, last_error);
+}
+
+// An interrupted connect goes on by itself; calling again tells how far it has got.
+Status Shard::begin_connect(int fd, const os::SocketAddress& address) noexcept {
+  Status connected = context_.kernel.connect(fd, address);
+  for (int again = 0; again < kConnectRepeatsMax && !connected; ++again) {
+    if (connected.error().sys_errno() != EINTR) return connected;
+    connected = context_.kernel.connect(fd, address);
+    if (connected) break;
+    if (connected.error().sys_errno() == EISCONN) return {};
+    if (connected.error().sys_errno() == EALREADY) return Error::from_errno(EINPROGRESS);
+  }
+  return connected;
+}
+
+// The other side's queue, or our table of ports, is full for the moment.
+void Shard::connect_later(Socket& socket) noexcept {
+  set_state(socket, SocketState::kReserved);
+  Opening& opening = *socket.opening;
+  --opening.next_address;
+  ++opening.retries;
+  opening.retry_at_ms = now_ms_ + kConnectRetryMs;
+  arm_deadline(socket);
 }
 
 void Shard::finish_connect(Socket& socket) noexcept {
@@ -239,7 +271,7 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   const std::string text = error.message();
   emit(listener, {.kind = EventKind::kError, .text = text});
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
-  // Pairs with the exchange of another listener's shard: one of us has it at a time.
+  // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = context_.kernel.accept(listener.fd);
@@ -247,14 +279,19 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
     context_.kernel.close(surplus->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
   }
-  if (const Result<int> again = context_.kernel.open_reserve()) {
-    int expected = -1;
-    // Pairs with the exchange above.
-    if (!context_.reserve_fd.compare_exchange_strong(expected, *again, std::memory_order_acq_rel)) {
-      context_.kernel.close(*again);
-    }
-  }
+  hold_reserve();
   if (!surplus) rest_listener(listener);
+}
+
+void Shard::hold_reserve() noexcept {
+  int expected = -1;
+  if (context_.reserve_fd.load(std::memory_order_relaxed) != expected) return;  // only a look
+  const Result<int> fd = context_.kernel.open_reserve();
+  if (!fd) return;  // tried again when a listener wakes
+  // Pairs with the exchange in on_accept_failed(): one of us has it at a time.
+  if (!context_.reserve_fd.compare_exchange_strong(expected, *fd, std::memory_order_acq_rel)) {
+    context_.kernel.close(*fd);
+  }
 }
 
 void Shard::rest_listener(Socket& listener) noexcept {
@@ -263,8 +300,15 @@ void Shard::rest_listener(Socket& listener) noexcept {
       std::clamp(listener.pause_ms * 2, limits.accept_backoff_ms_min,
                  std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
   listener.pause_until_ms = now_ms_ + listener.pause_ms;
-  (void)update_interest(listener);
+  (void)update_interest(listener);  // less interest: cannot fail
   arm_deadline(listener);
+}
+
+void Shard::wake_listener(Socket& listener) noexcept {
+  listener.pause_until_ms = 0;
+  hold_reserve();
+  if (!update_interest(listener)) return rest_listener(listener);
+  accept_some(listener);
 }
 
 }  // namespace skyloom::net

@@ -138,9 +138,15 @@ Status Shard::update_interest(Socket& socket) noexcept {
     return added;
   }
   if (interest == socket.armed) return {};
-  Status changed = poller_->modify(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
-  if (changed.ok()) set_armed(socket, interest);
-  return changed;
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  if (poller_->modify(socket.fd, id, interest).ok()) {
+    set_armed(socket, interest);
+    return {};
+  }
+  // Wanting less must not fail, or a paused socket would be read: it is taken out instead, which
+  // always works, and begins anew with what is wanted.
+  detach(socket);
+  return wanted ? update_interest(socket) : Status();
 }
 
 void Shard::set_armed(Socket& socket, Interest interest) noexcept {
@@ -402,6 +408,8 @@ std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
     case SocketState::kReserved:
       if (socket.opening && socket.opening->resolving) {
         after(socket.waiting_since_ms, limits.dns_timeout_ms);
+      } else if (socket.opening && socket.opening->retry_at_ms != 0) {
+        earlier(deadline, socket.opening->retry_at_ms);
       }
       break;
     case SocketState::kConnecting:
@@ -471,7 +479,9 @@ void Shard::on_deadline(Socket& socket) noexcept {
   if (*deadline > now_ms_) return arm_deadline(socket);
   if (socket.orphaned && socket.state != SocketState::kClosing) return close_gracefully(socket);
   switch (socket.state) {
-    case SocketState::kReserved: return fail_opening(socket, Error::of(Errc::kDnsTimeout));
+    case SocketState::kReserved:
+      if (socket.opening->resolving) return fail_opening(socket, Error::of(Errc::kDnsTimeout));
+      return connect_next(socket, Error::of(Errc::kConnectTimeout));
     case SocketState::kConnecting:
       if (now_ms_ - socket.waiting_since_ms >= context_.limits.connect_timeout_ms &&
           context_.limits.connect_timeout_ms != 0) {
@@ -479,10 +489,7 @@ void Shard::on_deadline(Socket& socket) noexcept {
       }
       return connect_next(socket, Error::of(Errc::kConnectTimeout));
     case SocketState::kGreeting: return on_greeting_over(socket, Error::of(Errc::kProxyHeaderLate));
-    case SocketState::kListening:
-      socket.pause_until_ms = 0;
-      (void)update_interest(socket);
-      return accept_some(socket);
+    case SocketState::kListening: return wake_listener(socket);
     case SocketState::kOpen:
     case SocketState::kReadClosed:
     case SocketState::kWriteClosed: {

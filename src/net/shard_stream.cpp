@@ -246,7 +246,7 @@ void Shard::on_output_failed(Socket& socket, const Error& error) noexcept {
   // S-15: what the peer sent before it went is still read; its end brings the CLOSE.
   emit_error(socket, error);
   set_state(socket, SocketState::kWriteClosed);
-  (void)update_interest(socket);
+  if (const Status armed = update_interest(socket); !armed) on_stream_failed(socket, armed.error());
 }
 
 void Shard::on_writable(Socket& socket) noexcept {

@@ -55,7 +55,10 @@ void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
       MutexLock lock(socket.mutex);
       flush_datagrams_locked(socket);
     }
-    (void)update_interest(socket);
+    if (const Status armed = update_interest(socket); !armed) {
+      emit_error(socket, armed.error());  // deaf: as a failed read, S-22
+      return free_socket(socket);
+    }
   }
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
   for (size_t count = 0; count < kDatagramsPerTurnMax; ++count) {

@@ -82,7 +82,9 @@ struct Opening {
   Addresses addresses;
   size_t next_address = 0;
   int64_t attempt_since_ms = 0;
-  SocketId listener = 0;  // kGreet, like the following
+  uint32_t retries = 0;
+  int64_t retry_at_ms = 0;  // connect answered EAGAIN: the same address once more
+  SocketId listener = 0;    // kGreet, like the following
   GreetingRules greeting{};
   std::string received{};  // first the header, then what came with it and waits for the start
 };

@@ -1,5 +1,6 @@
 // A kernel and a poller that fail on purpose: the k-th call of a kind, with the errno of the test's
-// choice, without reaching the real ones. Any thread.
+// choice, without reaching the real ones (but an interrupted connect goes on, as it does on Linux).
+// Any thread.
 #pragma once
 
 #include <array>
@@ -41,7 +42,7 @@ enum class Call : uint8_t {
   kAdd,    // of a poller, like the following
   kModify,
   kRemove,  // counted only
-  kWait,    // counted only
+  kWait,    // fails: a wait that ends at once, without events
   kWake,    // counted only
 };
 inline constexpr size_t kCallCount = static_cast<size_t>(Call::kWake) + 1;
@@ -58,8 +59,12 @@ class Faults {
   // How often it failed on purpose: a test asserts that its plan was carried out.
   size_t injected(Call call) const noexcept;
 
+  size_t injected_in_all() const noexcept;
+  // The descriptor of the last call that failed on purpose; -1: none, or a call without one.
+  int last_fd() const noexcept { return last_fd_.load(); }
+
   // For the wrappers: counts the call; 0, or the errno that it must fail with.
-  int on_call(Call call) noexcept;
+  int on_call(Call call, int fd = -1) noexcept;
 
  private:
   struct Plan {
@@ -75,6 +80,7 @@ class Faults {
   std::vector<Plan> plans_ SKYLOOM_GUARDED_BY(mutex_);
   std::array<std::atomic<size_t>, kCallCount> counts_{};
   std::array<std::atomic<size_t>, kCallCount> injected_{};
+  std::atomic<int> last_fd_{-1};
 };
 
 class FaultyKernel final : public os::Kernel {
@@ -130,7 +136,9 @@ class FaultyKernel final : public os::Kernel {
 class FaultyPoller final : public net::Poller {
  public:
   // Borrows the poller, which outlives it.
-  explicit FaultyPoller(net::Poller& poller) noexcept : poller_(poller) {}
+  explicit FaultyPoller(net::Poller& poller) noexcept : poller_(poller), faults_(own_faults_) {}
+  // Fails by the plans of somebody else.
+  FaultyPoller(net::Poller& poller, Faults& faults) noexcept : poller_(poller), faults_(faults) {}
 
   void fail(Call call, int k, int errno_value, int times = 1) {
     faults_.fail(call, k, errno_value, times);
@@ -146,7 +154,8 @@ class FaultyPoller final : public net::Poller {
 
  private:
   net::Poller& poller_;
-  Faults faults_;
+  Faults own_faults_;
+  Faults& faults_;
 };
 
 }  // namespace skyloom::testing
