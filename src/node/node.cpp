@@ -49,6 +49,7 @@ net::Limits net_limits(const NodeConfig& config) {
   net::Limits limits;
   limits.sockets_max = config.net_max_sockets;
   limits.connect_timeout_ms = config.net_connect_timeout.count();
+  limits.handshake_timeout_ms = config.net_handshake_timeout.count();
   limits.dns_timeout_ms = config.dns_timeout.count();
   limits.idle_timeout_ms = config.net_idle_timeout.count();
   limits.write_timeout_ms = config.net_write_timeout.count();
@@ -62,6 +63,19 @@ net::Limits net_limits(const NodeConfig& config) {
   limits.warn_bytes = config.net_warn_size;
   limits.read_bytes_max = config.net_read_max;
   return limits;
+}
+
+// 0 leaves it to the system.
+net::SocketOptions socket_options(const NodeConfig& config) {
+  net::SocketOptions options;
+  const auto set = [&](os::SocketOption option, int64_t value) {
+    if (value != 0) options.set(option, static_cast<int>(value));
+  };
+  set(os::SocketOption::kKeepAliveIdle, config.net_keepalive_idle);
+  set(os::SocketOption::kKeepAliveInterval, config.net_keepalive_interval);
+  set(os::SocketOption::kKeepAliveCount, config.net_keepalive_count);
+  set(os::SocketOption::kUserTimeout, config.net_user_timeout.count());
+  return options;
 }
 
 }  // namespace
@@ -81,13 +95,14 @@ Result<std::unique_ptr<Node>, std::string> Node::create(const NodeConfig& config
   std::unique_ptr<Node> node(new Node(config, values, parts));
   uint32_t shards = 1;
   while (shards < config.net_threads) shards *= 2;
-  auto network = net::Network::create({.shards = shards, .limits = net_limits(config)},
-                                      {.kernel = parts.kernel,
-                                       .clock = parts.clock,
-                                       .sink = *node,
-                                       .log = *node,
-                                       .resolver = parts.resolver},
-                                      parts.make_poller, parts.make_poller_user);
+  auto network = net::Network::create(
+      {.shards = shards, .limits = net_limits(config), .options = socket_options(config)},
+      {.kernel = parts.kernel,
+       .clock = parts.clock,
+       .sink = *node,
+       .log = *node,
+       .resolver = parts.resolver},
+      parts.make_poller, parts.make_poller_user);
   if (!network) return "cannot create the poller: " + network.error().message();
   node->network_ = std::move(network).value();
   return node;
@@ -201,14 +216,14 @@ void Node::own_outside(uint32_t owner) noexcept {
   system_.unpin(*service);
 }
 
-Result<SocketId> Node::listen(uint32_t owner, std::string_view host, uint16_t port, int backlog) {
+Result<SocketId> Node::listen(uint32_t owner, const net::ListenOptions& options) {
   own_outside(owner);
-  return network_->listen(owner, host, port, backlog);
+  return network_->listen(owner, options);
 }
 
-Result<SocketId> Node::connect(uint32_t owner, std::string_view host, uint16_t port) {
+Result<SocketId> Node::connect(uint32_t owner, const net::ConnectOptions& options) {
   own_outside(owner);
-  return network_->connect(owner, host, port);
+  return network_->connect(owner, options);
 }
 
 Result<SocketId> Node::adopt_foreign(uint32_t owner, int fd) {
