@@ -76,6 +76,7 @@ size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
   run_commands();
   run_attention();
   expire_deadlines();
+  poller_->submit();
   return count;
 }
 

@@ -123,6 +123,7 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
       fd = std::exchange(socket.fd, -1);
     }
     socket.registered = false;
+    poller_->forget(fd);
     context_.kernel.close(fd);
   }
   while (opening.next_address < opening.addresses.size()) {
@@ -211,7 +212,7 @@ void Shard::accept_some(Socket& listener) noexcept {
 }
 
 bool Shard::accept_one(Socket& listener) noexcept {
-  const Result<os::Accepted> accepted = context_.kernel.accept(listener.fd);
+  const Result<os::Accepted> accepted = poller_->accept(context_.kernel, listener.fd);
   if (!accepted) {
     on_accept_failed(listener, accepted.error());
     return false;
@@ -274,7 +275,7 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
-  const Result<os::Accepted> surplus = context_.kernel.accept(listener.fd);
+  const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
   if (surplus) {
     context_.kernel.close(surplus->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic

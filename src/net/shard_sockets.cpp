@@ -21,6 +21,11 @@ constexpr int64_t kLingerLookMs = 200;  // how often a lingering socket is looke
 using OwnerLink = base::ListLink<OwnerLinkTag>;
 using FullLink = base::ListLink<FullLinkTag>;
 
+Source source_of(const Socket& socket) noexcept {
+  if (socket.kind != SocketKind::kTcp) return Source::kOther;
+  return is_listener(socket.state) ? Source::kListener : Source::kStream;
+}
+
 size_t bucket_of(OwnerTag owner, size_t buckets) noexcept {
   return static_cast<size_t>((owner * 0x9e3779b97f4a7c15u) >> 32) % buckets;
 }
@@ -130,7 +135,8 @@ Status Shard::update_interest(Socket& socket) noexcept {
   const bool wanted = interest.read || interest.write;
   if (!socket.registered) {
     if (!wanted) return {};
-    Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
+    Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest,
+                                source_of(socket));
     if (added.ok()) {
       socket.registered = true;
       set_armed(socket, interest);
@@ -177,8 +183,11 @@ void Shard::free_socket(Socket& socket) noexcept {
   const uint32_t table_id = socket.table_id;
   const int fd = socket.fd;
   const bool ours = socket.kind != SocketKind::kForeign;
-  // Closing the last descriptor of a file takes it out of the poller; a foreign one stays open.
-  if (!ours) detach(socket);
+  if (ours) {
+    poller_->forget(fd);  // for epoll it is enough that it will be closed
+  } else {
+    detach(socket);
+  }
   {
     MutexLock lock(socket.mutex);
     socket.id.store(0, std::memory_order_relaxed);  // under the mutex, like every reader that acts

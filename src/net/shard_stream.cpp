@@ -37,7 +37,7 @@ void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept
 
 Result<size_t> Shard::recv_into(Socket& socket, std::span<char> buffer) noexcept {
   return socket.kind == SocketKind::kForeign ? context_.kernel.read_foreign(socket.fd, buffer)
-                                             : context_.kernel.recv(socket.fd, buffer);
+                                             : poller_->recv(context_.kernel, socket.fd, buffer);
 }
 
 // Small reads go through the shard's buffer and are copied into a block of their real size. Where
@@ -162,7 +162,7 @@ void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
 
 void Shard::on_failed_unread(Socket& socket) noexcept {
   if (socket.kind == SocketKind::kForeign) return detach(socket);  // a later read or write tells
-  const Status pending = context_.kernel.take_error(socket.fd);
+  const Status pending = poller_->take_error(context_.kernel, socket.fd);
   // Nothing to say: heard of again when somebody reads or writes, and no turn spins meanwhile.
   if (pending.ok()) return detach(socket);
   on_stream_failed(socket, pending.error());
@@ -290,7 +290,7 @@ void Shard::finish_output(Socket& socket) noexcept {
 // could be lost: no input and every byte of ours acknowledged.
 void Shard::discard_input(Socket& socket) noexcept {
   for (size_t reads = 0; reads < kLingerReadsMax; ++reads) {
-    const Result<size_t> got = context_.kernel.recv(socket.fd, read_buffer_);
+    const Result<size_t> got = poller_->discard(context_.kernel, socket.fd, read_buffer_);
     if (!got) {
       if (!os::is_transient(got.error())) return free_socket(socket);
       const Result<size_t> unsent = context_.kernel.unsent_bytes(socket.fd);

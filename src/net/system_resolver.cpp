@@ -13,7 +13,8 @@ using base::Errc;
 using base::Error;
 using base::Result;
 
-constexpr size_t kThreadsMax = 4;
+constexpr size_t kThreadsMax = 128;  // so many lookups may hang before others wait
+constexpr size_t kThreadsKept = 4;   // when there is nothing to do
 
 struct Lookup {
   std::string host;
@@ -45,6 +46,10 @@ void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
     --queue->busy;
     if (queue->closed) return;  // nobody is left who could be told
     lookup.done(std::move(found));
+    if (queue->waiting.empty() && queue->threads > kThreadsKept) {
+      --queue->threads;
+      return;
+    }
   }
 }
 

@@ -188,14 +188,38 @@ Result<int> FaultyKernel::open_reserve() noexcept {
   return kernel_.open_reserve();
 }
 
+Result<SocketAddress> FaultyKernel::accepted_address(int fd) noexcept {
+  if (const int code = faults_.on_call(Call::kPeerAddress, fd)) return Error::from_errno(code);
+  return kernel_.accepted_address(fd);
+}
+
+int FaultyKernel::ring_result(os::RingCall call, int fd, int result) noexcept {
+  const auto counted_as = [&] {
+    switch (call) {
+      case os::RingCall::kSetUp: return Call::kRingSetUp;
+      case os::RingCall::kArm: return Call::kRingArm;
+      case os::RingCall::kAccept: return Call::kAccept;
+      case os::RingCall::kRecv: return Call::kRecv;
+      case os::RingCall::kSend: return Call::kSend;
+    }
+    return Call::kRingSetUp;
+  };
+  if (const int code = faults_.on_call(counted_as(), fd)) return -code;
+  const bool has_bytes = call == os::RingCall::kRecv || call == os::RingCall::kSend;
+  const size_t bytes_max = bytes_max_.load();
+  if (has_bytes && bytes_max != 0) result = std::min(result, static_cast<int>(bytes_max));
+  return kernel_.ring_result(call, fd, result);
+}
+
 void FaultyKernel::close(int fd) noexcept {
   faults_.on_call(Call::kClose, fd);
   kernel_.close(fd);
 }
 
-Status FaultyPoller::add(int fd, uint32_t token, net::Interest interest) noexcept {
+Status FaultyPoller::add(int fd, uint32_t token, net::Interest interest,
+                         net::Source source) noexcept {
   if (const int code = faults_.on_call(Call::kAdd, fd)) return Error::from_errno(code);
-  return poller_.add(fd, token, interest);
+  return poller_.add(fd, token, interest, source);
 }
 
 Status FaultyPoller::modify(int fd, uint32_t token, net::Interest interest) noexcept {

@@ -38,6 +38,8 @@ enum class Call : uint8_t {
   kRecvFrom,
   kSetNonblocking,
   kOpenReserve,
+  kRingSetUp,  // of io_uring, whose receives, accepts and sends count as kRecv, kAccept and kSend
+  kRingArm,
   kClose,  // counted; a close cannot fail
   kAdd,    // of a poller, like the following
   kModify,
@@ -122,6 +124,8 @@ class FaultyKernel final : public os::Kernel {
   base::Result<os::Datagram> recv_from(int fd, std::span<char> into) noexcept override;
   base::Status set_nonblocking(int fd) noexcept override;
   base::Result<int> open_reserve() noexcept override;
+  base::Result<os::SocketAddress> accepted_address(int fd) noexcept override;
+  int ring_result(os::RingCall call, int fd, int result) noexcept override;
   void close(int fd) noexcept override;
 
  private:
@@ -146,9 +150,25 @@ class FaultyPoller final : public net::Poller {
   size_t count(Call call) const noexcept { return faults_.count(call); }
   size_t injected(Call call) const noexcept { return faults_.injected(call); }
 
-  base::Status add(int fd, uint32_t token, net::Interest interest) noexcept override;
+  base::Status add(int fd, uint32_t token, net::Interest interest,
+                   net::Source source) noexcept override;
   base::Status modify(int fd, uint32_t token, net::Interest interest) noexcept override;
   void remove(int fd) noexcept override;
+  void forget(int fd) noexcept override { poller_.forget(fd); }
+  base::Result<size_t> recv(os::Kernel& kernel, int fd, std::span<char> into) noexcept override {
+    return poller_.recv(kernel, fd, into);
+  }
+  base::Result<os::Accepted> accept(os::Kernel& kernel, int fd) noexcept override {
+    return poller_.accept(kernel, fd);
+  }
+  base::Result<size_t> discard(os::Kernel& kernel, int fd,
+                               std::span<char> scratch) noexcept override {
+    return poller_.discard(kernel, fd, scratch);
+  }
+  base::Status take_error(os::Kernel& kernel, int fd) noexcept override {
+    return poller_.take_error(kernel, fd);
+  }
+  void submit() noexcept override { poller_.submit(); }
   size_t wait(std::span<net::Readiness> into, std::optional<base::Nanos> timeout) noexcept override;
   void wake() noexcept override;
 
