@@ -62,7 +62,7 @@ void Shard::read_greeting(Socket& socket) noexcept {
   // A header that is not whole is shorter than this, so there is always room.
   const size_t room =
       std::min(codec::kProxyV2BytesMax - opening.received.size(), read_buffer_.size());
-  const Result<size_t> got = context_.kernel.recv(socket.fd, std::span(read_buffer_).first(room));
+  const Result<size_t> got = recv_into(socket, std::span(read_buffer_).first(room));
   if (!got) {
     if (!os::is_transient(got.error())) free_socket(socket);
     return;

@@ -23,9 +23,12 @@ constexpr size_t kUnixPathOffset = offsetof(sockaddr_un, sun_path);
 
 SocketAddress& SocketAddress::operator=(const SocketAddress& other) noexcept {
   if (this == &other) return *this;
+  if (is_unix()) delete storage_.unix.address;
   storage_ = other.storage_;
-  unix_.reset(other.unix_ == nullptr ? nullptr : new (std::nothrow) Unix(*other.unix_));
-  if (other.unix_ != nullptr && unix_ == nullptr) storage_.any.sa_family = AF_UNSPEC;
+  if (other.is_unix()) {
+    storage_.unix.address = new (std::nothrow) Unix(other.unix_address());
+    if (storage_.unix.address == nullptr) storage_ = Storage{};
+  }
   return *this;
 }
 
@@ -48,12 +51,12 @@ Result<SocketAddress> SocketAddress::parse_unix(std::string_view name) noexcept 
 Result<SocketAddress> SocketAddress::of_unix(std::string_view path) noexcept {
   SocketAddress address;
   if (path.size() > sizeof sockaddr_un::sun_path) return Error::of(Errc::kUnixPathTooLong);
-  address.unix_.reset(new (std::nothrow) Unix{});
-  if (address.unix_ == nullptr) return Error::from_errno(ENOMEM);
-  address.storage_.any.sa_family = AF_UNIX;
-  Unix& unix = *address.unix_;
-  unix.address.sun_family = AF_UNIX;
-  std::copy(path.begin(), path.end(), unix.address.sun_path);
+  auto* const owned = new (std::nothrow) Unix{};
+  if (owned == nullptr) return Error::from_errno(ENOMEM);
+  address.storage_.unix = {.family = AF_UNIX, .address = owned};
+  Unix& unix = *owned;
+  unix.name.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), unix.name.sun_path);
   const bool is_file = !path.empty() && path[0] != '\0';
   const size_t with_end = path.size() + (is_file ? 1 : 0);  // the end of a path counts
   unix.size =
@@ -62,9 +65,10 @@ Result<SocketAddress> SocketAddress::of_unix(std::string_view path) noexcept {
 }
 
 const char* SocketAddress::file_path() const noexcept {
-  const bool is_file =
-      unix_ != nullptr && unix_->size > kUnixPathOffset && unix_->address.sun_path[0] != '\0';
-  return is_file ? unix_->address.sun_path : nullptr;
+  if (!is_unix() || unix_address().size <= kUnixPathOffset) return nullptr;
+  const auto& path = unix_address().name.sun_path;
+  // Only peers can have a path that fills the field to its end, without a NUL.
+  return path[0] != '\0' && path[sizeof path - 1] == '\0' ? path : nullptr;
 }
 
 std::optional<SocketAddress> SocketAddress::parse(std::string_view host, uint16_t port) {
@@ -122,22 +126,22 @@ SocketAddress SocketAddress::any_v4(uint16_t port) noexcept {
 }
 
 socklen_t SocketAddress::size() const noexcept {
-  if (unix_ != nullptr) return unix_->size;
+  if (is_unix()) return unix_address().size;
   return is_v6() ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
 }
 
 uint16_t SocketAddress::port() const noexcept {
-  if (unix_ != nullptr) return 0;
+  if (is_unix()) return 0;
   return ntohs(is_v6() ? storage_.v6.sin6_port : storage_.v4.sin_port);
 }
 
 void SocketAddress::set_port(uint16_t port) noexcept {
-  if (unix_ != nullptr) return;
+  if (is_unix()) return;
   (is_v6() ? storage_.v6.sin6_port : storage_.v4.sin_port) = htons(port);
 }
 
 std::string SocketAddress::ip() const {
-  if (unix_ != nullptr) return std::string(kUnixPrefix) + unix_text();
+  if (is_unix()) return std::string(kUnixPrefix) + unix_text();
   char text[INET6_ADDRSTRLEN] = "";
   if (is_v4()) ::inet_ntop(AF_INET, &storage_.v4.sin_addr, text, sizeof text);
   if (is_v6()) ::inet_ntop(AF_INET6, &storage_.v6.sin6_addr, text, sizeof text);
@@ -146,13 +150,13 @@ std::string SocketAddress::ip() const {
 
 std::string SocketAddress::to_string() const {
   if (family() == AF_UNSPEC) return {};
-  return unix_ != nullptr ? ip() : ip() + ":" + std::to_string(port());
+  return is_unix() ? ip() : ip() + ":" + std::to_string(port());
 }
 
 // A path or "@name"; what a text cannot show is '?', since peers choose their names.
 std::string SocketAddress::unix_text() const {
-  std::string text(unix_->address.sun_path, unix_->size - kUnixPathOffset);
-  if (file_path() != nullptr) text.resize(::strnlen(text.data(), text.size()));
+  std::string text(unix_address().name.sun_path, unix_address().size - kUnixPathOffset);
+  if (!text.empty() && text[0] != '\0') text.resize(::strnlen(text.data(), text.size()));
   if (!text.empty() && text[0] == '\0') text[0] = '@';
   std::replace_if(
       text.begin(), text.end(),
@@ -163,8 +167,9 @@ std::string SocketAddress::unix_text() const {
 bool operator==(const SocketAddress& a, const SocketAddress& b) noexcept {
   if (a.family() != b.family() || a.port() != b.port()) return false;
   if (a.is_unix()) {
-    return a.size() == b.size() && std::memcmp(a.unix_->address.sun_path, b.unix_->address.sun_path,
-                                               a.size() - kUnixPathOffset) == 0;
+    return a.size() == b.size() &&
+           std::memcmp(a.unix_address().name.sun_path, b.unix_address().name.sun_path,
+                       a.size() - kUnixPathOffset) == 0;
   }
   if (a.is_v4()) return std::memcmp(&a.v4(), &b.v4(), sizeof(in_addr)) == 0;
   if (a.is_v6()) {

@@ -7,10 +7,10 @@
 #include <sys/un.h>
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.hpp"
 
@@ -20,11 +20,17 @@ class SocketAddress {
  public:
   SocketAddress() noexcept : storage_{} {}
   SocketAddress(const SocketAddress& other) noexcept { *this = other; }
-  SocketAddress(SocketAddress&&) noexcept = default;
+  SocketAddress(SocketAddress&& other) noexcept
+      : storage_(std::exchange(other.storage_, Storage{})) {}
   // Without memory for a unix address the copy is unspecified.
   SocketAddress& operator=(const SocketAddress& other) noexcept;
-  SocketAddress& operator=(SocketAddress&&) noexcept = default;
-  ~SocketAddress() = default;
+  SocketAddress& operator=(SocketAddress&& other) noexcept {
+    std::swap(storage_, other.storage_);
+    return *this;
+  }
+  ~SocketAddress() {
+    if (is_unix()) delete storage_.unix.address;
+  }
 
   // A numeric address ("127.0.0.1", "::1", "fe80::1%eth0"); nullopt when `host` is not one.
   // Brackets around an IPv6 address are accepted. `port` in host order.
@@ -41,7 +47,7 @@ class SocketAddress {
   static base::Result<SocketAddress> of_unix(std::string_view path) noexcept;
 
   const sockaddr* data() const noexcept {
-    return unix_ == nullptr ? &storage_.any : reinterpret_cast<const sockaddr*>(&unix_->address);
+    return is_unix() ? reinterpret_cast<const sockaddr*>(&unix_address().name) : &storage_.any;
   }
   socklen_t size() const noexcept;
   int family() const noexcept {
@@ -67,16 +73,24 @@ class SocketAddress {
  private:
   std::string unix_text() const;
 
+  struct Unix {
+    sockaddr_un name;
+    socklen_t size;
+  };
+  struct UnixReference {
+    sa_family_t family;  // where all the others have it
+    Unix* address;       // owned
+  };
   union Storage {
     sockaddr any;
     sockaddr_in v4;
     sockaddr_in6 v6;
-  } storage_{};
-  struct Unix {
-    sockaddr_un address;
-    socklen_t size;
+    UnixReference unix;
   };
-  std::unique_ptr<Unix> unix_;  // then only the family of storage_ is used
+  const Unix& unix_address() const noexcept { return *storage_.unix.address; }
+
+  Storage storage_{};
 };
+static_assert(sizeof(SocketAddress) <= 32, "every socket holds one");
 
 }  // namespace skyloom::os

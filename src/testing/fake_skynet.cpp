@@ -230,7 +230,7 @@ int skyloom_socket_connect(skynet_context* context, const skyloom_connect_option
   return open_socket(context, "connect " + endpoint(options->host, options->port));
 }
 int skyloom_socket_set_option(skynet_context* context, int id, int option, int value) {
-  note(context, "option " + std::to_string(option) + "=" + std::to_string(value), id);
+  note(context, ("option " + std::to_string(option) + "=" + std::to_string(value)).c_str(), id);
   return 0;
 }
 int skynet_socket_bind(skynet_context* context, int fd) {
