@@ -176,6 +176,7 @@ void UringPoller::drop_input(Watch& watch) noexcept {
   watch.accepted_taken = 0;
   watch.error = 0;
   watch.ended = watch.starved = watch.by_poll = false;
+  watch.polls_changes = watch.poll_is_used = false;
   watch.revents = 0;
 }
 
@@ -263,7 +264,7 @@ bool UringPoller::reconcile(Watch& watch) noexcept {
   }
   const std::optional<uint32_t> events = wanted_poll(watch);
   if (events && watch.poll == RequestState::kIdle) return arm_poll(watch, *events);
-  if (watch.poll == RequestState::kArmed && events != watch.polled) {
+  if (watch.poll == RequestState::kArmed && (events != watch.polled || watch.poll_is_used)) {
     if (!cancel(watch, Request::kPoll)) return false;
     watch.poll = RequestState::kCancelling;
   }
@@ -294,7 +295,12 @@ bool UringPoller::arm_input(Watch& watch) noexcept {
 bool UringPoller::arm_poll(Watch& watch, uint32_t events) noexcept {
   io_uring_sqe* request = ring_->next();
   if (request == nullptr) return false;
-  io_uring_prep_poll_add(request, watch.fd, events);
+  if (watch.polls_changes) {
+    io_uring_prep_poll_multishot(request, watch.fd, events);
+  } else {
+    io_uring_prep_poll_add(request, watch.fd, events);
+  }
+  watch.poll_is_used = false;
   request->user_data = user_data_of(watch, Request::kPoll);
   watch.poll = RequestState::kArmed;
   watch.polled = events;
@@ -344,7 +350,7 @@ void UringPoller::on_completion(uint64_t user_data, int result, uint32_t flags) 
   const bool last = (flags & IORING_CQE_F_MORE) == 0;
   if (last) --live_requests_;
   if (request == Request::kPoll) {
-    watch.poll = RequestState::kIdle;
+    if (last) watch.poll = RequestState::kIdle;
     on_polled(watch, result);
   } else {
     if (last) watch.input = RequestState::kIdle;
@@ -409,11 +415,12 @@ void UringPoller::on_accepted(Watch& watch, int result) noexcept {
 void UringPoller::on_polled(Watch& watch, int result) noexcept {
   if (watch.fd >= 0 && !means_again(result)) {
     watch.revents |= result < 0 ? uint32_t{POLLERR} : static_cast<uint32_t>(result);
+    watch.polls_changes = watch.polls_changes || (watch.revents & POLLRDHUP) != 0;
   }
   update_ready(watch);
   if (!static_cast<base::ListLink<ReadyTag>&>(watch).is_linked()) {
     watch.revents = 0;  // not of interest any more
-    mark_dirty(watch);
+    if (watch.poll == RequestState::kIdle) mark_dirty(watch);
   }
 }
 
@@ -537,7 +544,10 @@ size_t UringPoller::collect(std::span<Readiness> into) noexcept {
     Watch* watch = turn.pop_front();
     if (watch == nullptr) break;
     into[count++] = told_of(*watch);
-    if (std::exchange(watch->revents, 0) != 0) mark_dirty(*watch);
+    if (std::exchange(watch->revents, 0) != 0) {
+      watch->poll_is_used = watch->poll == RequestState::kArmed;
+      mark_dirty(*watch);
+    }
     update_ready(*watch);  // with input it stays, until that is taken
   }
   turn.splice_back(ready_);
