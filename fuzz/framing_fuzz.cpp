@@ -1,9 +1,8 @@
-// Cuts the same stream twice, whole and as it might arrive, byte group by byte group: both must
-// give the same frames, the same error at the same place, and stay inside the input. Input:
-// framing, limit, size of the groups, then the stream.
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
+// Cuts a stream with net::FrameCutter as it might arrive, piece by piece, and holds the result
+// against a cutter that sees the whole stream and could not be simpler: the same frames, the same
+// error, the same bytes held back, and nothing held that a limit forbids. Input: framing, limit (2
+// bytes), number of piece sizes (low 4 bits), the sizes, which repeat, then the stream.
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,78 +10,113 @@
 #include <vector>
 
 #include "codec/framing.hpp"
+#include "fuzz/input.hpp"
+#include "net/frame_cutter.hpp"
 
 namespace {
 
-using skyloom::codec::Frame;
 using skyloom::codec::Framing;
-
-inline constexpr size_t kParameterBytes = 4;
+using skyloom::net::CutFrame;
+using skyloom::net::FrameCutter;
 
 struct Cut {
   std::vector<std::string> frames;
   bool failed = false;
-  size_t rest = 0;  // bytes behind the last frame
+  size_t rest = 0;  // bytes of the frame that is not whole
 };
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-// Takes the frames that are whole off the front of `input`. False after an error.
-bool cut_available(Framing framing, std::string& input, size_t limit, size_t& scanned, Cut& cut) {
-  while (true) {
-    const auto next = skyloom::codec::next_frame(framing, input, limit, scanned);
-    if (!next.ok()) return false;
-    const std::optional<Frame>& frame = next.value();
-    if (!frame) break;
-    const size_t before =
-        frame->payload.empty() ? 0 : static_cast<size_t>(frame->payload.data() - input.data());
-    require(frame->payload.empty() || frame->payload.data() >= input.data());
-    require(frame->consumed > 0 && frame->consumed <= input.size());
-    require(before + frame->payload.size() <= frame->consumed);
-    require(framing == Framing::kNone || frame->payload.size() <= limit);
-    cut.frames.emplace_back(frame->payload.begin(), frame->payload.end());
-    input.erase(0, frame->consumed);
-    scanned = 0;
-  }
-  // What was searched need not be searched again; the framing may also be told nothing.
-  scanned = framing == Framing::kLine ? input.size() : 0;
-  return true;
-}
-
-Cut cut_in_groups(Framing framing, std::string_view stream, size_t limit, size_t group) {
+Cut reference_by_length(std::string_view stream, size_t header_size, size_t limit) {
   Cut cut;
-  std::string input;
-  size_t scanned = 0;
-  while (!stream.empty() && !cut.failed) {
-    const std::string_view arrived = stream.substr(0, group);
-    stream.remove_prefix(arrived.size());
-    input.append(arrived);
-    cut.failed = !cut_available(framing, input, limit, scanned, cut);
+  while (stream.size() >= header_size) {
+    size_t size = 0;
+    for (const char c : stream.substr(0, header_size)) size = size * 256 + static_cast<uint8_t>(c);
+    if (size > limit) {
+      cut.failed = true;
+      return cut;
+    }
+    if (stream.size() - header_size < size) {  // a header is kept as a number, not as bytes
+      cut.rest = stream.size() - header_size;
+      return cut;
+    }
+    if (size != 0) cut.frames.emplace_back(stream.substr(header_size, size));
+    stream.remove_prefix(header_size + size);
   }
-  cut.rest = cut.failed ? 0 : input.size();
+  cut.rest = stream.size();
+  return cut;
+}
+
+Cut reference_by_line(std::string_view stream, size_t limit) {
+  Cut cut;
+  for (size_t end = stream.find('\n'); end != std::string_view::npos; end = stream.find('\n')) {
+    std::string_view line = stream.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.size() > limit) {
+      cut.failed = true;
+      return cut;
+    }
+    cut.frames.emplace_back(line);
+    stream.remove_prefix(end + 1);
+  }
+  cut.rest = stream.size();
+  cut.failed = cut.rest > limit + 1;  // one more may be the '\r'
+  return cut;
+}
+
+Cut cut_in_pieces(Framing framing, std::string_view stream, size_t limit,
+                  std::string_view piece_sizes) {
+  FrameCutter cutter(framing, limit);
+  Cut cut;
+  for (size_t piece = 0; !stream.empty(); ++piece) {
+    const size_t size =
+        piece_sizes.empty()
+            ? stream.size()
+            : size_t{1} + static_cast<uint8_t>(piece_sizes[piece % piece_sizes.size()]);
+    // In a block of its own, so that a read beyond its end is seen.
+    const std::string_view arrived = stream.substr(0, size);
+    stream.remove_prefix(arrived.size());
+    const std::vector<char> bytes(arrived.begin(), arrived.end());
+    std::span<const char> input(bytes);
+    for (;;) {
+      auto frame = cutter.next(input);
+      if (!frame) {
+        cut.failed = true;
+        return cut;
+      }
+      if (!frame->block) break;
+      FUZZ_REQUIRE(frame->size <= limit);
+      cut.frames.emplace_back(frame->block.get(), frame->size);
+    }
+    FUZZ_REQUIRE(input.empty());
+    FUZZ_REQUIRE(cutter.pending_bytes() <= limit + skyloom::codec::kFrameHeaderBytesMax);
+  }
+  cut.rest = cutter.pending_bytes();
   return cut;
 }
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size) {
-  if (size < kParameterBytes) return 0;
-  const auto framing = static_cast<Framing>(input[0] % 4);
-  const size_t limit = static_cast<size_t>(input[1]) << 8 | input[2];
-  const size_t group = size_t{1} + input[3];
-  const std::string_view stream(reinterpret_cast<const char*>(input) + kParameterBytes,
-                                size - kParameterBytes);
-  const Cut whole = cut_in_groups(framing, stream, limit, stream.size() + 1);
-  const Cut split = cut_in_groups(framing, stream, limit, group);
-  require(whole.failed == split.failed);
-  require(whole.rest == split.rest);
-  if (framing == Framing::kNone) return 0;  // its frames are the groups
-  require(whole.frames == split.frames);
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  constexpr Framing kFramings[] = {Framing::kLength16, Framing::kLength32, Framing::kLine};
+  skyloom::fuzz::Input input(bytes, size);
+  const Framing framing = kFramings[input.byte() % std::size(kFramings)];
+  const size_t limit = input.number();
+  const std::string_view piece_sizes = input.take(input.byte() % 16);
+  const std::string_view stream = input.rest();
+
+  const Cut expected =
+      framing == Framing::kLine
+          ? reference_by_line(stream, limit)
+          : reference_by_length(stream, skyloom::codec::header_size(framing), limit);
+  const Cut whole = cut_in_pieces(framing, stream, limit, {});
+  const Cut split = cut_in_pieces(framing, stream, limit, piece_sizes);
+  for (const Cut& cut : {whole, split}) {
+    FUZZ_REQUIRE(cut.frames == expected.frames);
+    FUZZ_REQUIRE(cut.failed == expected.failed);
+    FUZZ_REQUIRE(cut.failed || cut.rest == expected.rest);
+  }
   for (const std::string& frame : whole.frames) {  // and back: what was cut can be framed again
     char header[skyloom::codec::kFrameHeaderBytesMax];
-    require(skyloom::codec::put_header(framing, frame.size(), header));
+    FUZZ_REQUIRE(skyloom::codec::put_header(framing, frame.size(), header));
   }
   return 0;
 }

@@ -20,22 +20,28 @@ const char* own_text(Errc code) noexcept {
     case Errc::kInvalidSocket: return "invalid socket";
     case Errc::kSocketClosed: return "socket closed";
     case Errc::kNoAddress: return "no address for this name";
+    case Errc::kUnixPathTooLong: return "unix: path or name of more than 107 bytes";
+    case Errc::kProxyHeader: return "bad PROXY header";
   }
   return "unknown error";
 }
 
 }  // namespace
 
-std::string Error::message() const {
+ErrorText Error::text() const noexcept {
   switch (domain_) {
     case Domain::kErrno: {
       char text[128];
-      return ::strerror_r(code_, text, sizeof text);  // the GNU form: any thread
+      return std::string_view(::strerror_r(code_, text, sizeof text));  // GNU's: any thread
     }
-    case Domain::kResolver: return ::gai_strerror(code_);
-    case Domain::kSkyloom: return own_text(static_cast<Errc>(code_));
+    case Domain::kResolver: return std::string_view(::gai_strerror(code_));
+    case Domain::kSkyloom: return std::string_view(own_text(static_cast<Errc>(code_)));
   }
-  return "unknown error";
+  return std::string_view("unknown error");
+}
+
+std::string Error::message() const {
+  return std::string(text().view());
 }
 
 }  // namespace skyloom::base

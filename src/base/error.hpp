@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/text.hpp"
+
 namespace skyloom::base {
 
 // Our own reasons. The texts reach users (ERROR events, log lines); see Error::message().
@@ -21,7 +23,11 @@ enum class Errc : int32_t {
   kInvalidSocket,
   kSocketClosed,
   kNoAddress,
+  kUnixPathTooLong,
+  kProxyHeader,
 };
+
+using ErrorText = Text<127>;
 
 class Error {
  public:
@@ -41,6 +47,8 @@ class Error {
   constexpr bool is(Errc code) const noexcept { return *this == of(code); }
   // The text of the failing operation's own error; never empty.
   std::string message() const;
+  // The same, without memory.
+  ErrorText text() const noexcept;
 
   friend constexpr bool operator==(const Error&, const Error&) noexcept = default;
 

@@ -14,9 +14,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/check.hpp"
+#include "base/memory.hpp"
 #include "base/mutex.hpp"
 
 namespace skyloom::base {
@@ -45,7 +47,10 @@ class IdTable {
     MutexLock lock(mutex_);
     if (live_ == id_max_) return 0;
     const Table* table = current_.load(std::memory_order_relaxed);  // only written under mutex_
-    if ((live_ + 1) * 2 > uint64_t{table->mask} + 1 && table->mask < id_max_) table = grow();
+    const uint64_t capacity = uint64_t{table->mask} + 1;
+    if ((live_ + 1) * 2 > capacity && table->mask < id_max_) {
+      if (!try_allocate([&] { table = grow(); }) && live_ == capacity) return 0;  // fuller, then
+    }
     for (;;) {
       const uint32_t id = next_;
       next_ = next_ == id_max_ ? 1 : next_ + 1;
@@ -72,6 +77,20 @@ class IdTable {
   uint64_t live() const {
     MutexLock lock(mutex_);
     return live_;
+  }
+
+  // Live objects from slot `next` on, as many as fit; moves `next` on. 0: that were all. No memory
+  // is needed, and between the calls the objects may be erased.
+  size_t collect(uint64_t& next, std::span<T*> into) const {
+    MutexLock lock(mutex_);
+    const Table* table = current_.load(std::memory_order_relaxed);  // only written under mutex_
+    size_t count = 0;
+    for (; next <= table->mask && count < into.size(); ++next) {
+      T* object =
+          table->entries[next].load(std::memory_order_relaxed);  // only written under mutex_
+      if (object != nullptr) into[count++] = object;
+    }
+    return count;
   }
 
   // Calls visit(id, object) for each live entry, in the order of slots. The lock is held meanwhile.
@@ -119,14 +138,15 @@ class IdTable {
   const Table* grow() SKYLOOM_REQUIRES(mutex_) {
     const Table* old = current_.load(std::memory_order_relaxed);  // only written under mutex_
     auto table = make_table((uint64_t{old->mask} + 1) * 2);
-    const std::vector<uint32_t> old_ids = std::move(ids_);
-    ids_.assign(size_t{table->mask} + 1, 0);
-    for (const uint32_t id : old_ids) {
+    std::vector<uint32_t> ids(size_t{table->mask} + 1, 0);
+    tables_.reserve(tables_.size() + 1);  // the last thing that may fail
+    for (const uint32_t id : ids_) {
       if (id == 0) continue;
       T* object = old->entries[id & old->mask].load(std::memory_order_relaxed);   // under mutex_
       table->entries[id & table->mask].store(object, std::memory_order_relaxed);  // published below
-      ids_[id & table->mask] = id;
+      ids[id & table->mask] = id;
     }
+    ids_ = std::move(ids);
     return publish(std::move(table));
   }
 

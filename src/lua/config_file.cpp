@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "os/read_file.hpp"
+#include "os/real_clock.hpp"
 
 // Two kinds of functions stand here. Those that take a lua_State may be left by longjmp at each of
 // their Lua calls and have no local with a destructor. Those of Loader are ordinary C++, never
@@ -18,32 +19,37 @@ namespace {
 
 constexpr size_t kAllocatedBytesMax = size_t{1}
                                       << 30;  // ever: a loop that only copies must end, too
+// One instruction that compares or converts a text of megabytes takes milliseconds.
+constexpr int kInstructionsPerLook = 100;
 
 // Name of a chunk in Lua's messages: short enough not to be cut, unlike a path.
 constexpr char kChunkMark = '@';
 
-struct Memory {
-  size_t in_use = 0;
-  size_t ever = 0;
+// What a load has used of what it may; found through lua_getallocf(), as it must never be copied.
+struct Budget {
+  size_t bytes_in_use = 0;
+  size_t bytes_ever = 0;
+  int instructions = 0;
+  const base::Nanos cpu_at_start = os::thread_cpu_time();
 };
 
 void* allocate(void* opaque, void* block, size_t old_size, size_t new_size) {
-  auto* memory = static_cast<Memory*>(opaque);
+  auto* budget = static_cast<Budget*>(opaque);
   if (block == nullptr) old_size = 0;  // Lua passes a type here
   if (new_size == 0) {
     std::free(block);
-    memory->in_use -= old_size;
+    budget->bytes_in_use -= old_size;
     return nullptr;
   }
   const bool grows = new_size > old_size;
-  if (grows && (new_size - old_size > kConfigMemoryBytesMax - memory->in_use ||
-                new_size > kAllocatedBytesMax - memory->ever)) {
+  if (grows && (new_size - old_size > kConfigMemoryBytesMax - budget->bytes_in_use ||
+                new_size > kAllocatedBytesMax - budget->bytes_ever)) {
     return nullptr;
   }
   void* moved = std::realloc(block, new_size);
   if (moved == nullptr) return nullptr;
-  memory->in_use += new_size - old_size;
-  if (grows) memory->ever += new_size;
+  budget->bytes_in_use += new_size - old_size;
+  if (grows) budget->bytes_ever += new_size;
   return moved;
 }
 
@@ -130,6 +136,7 @@ class Loader {
       }
     }
     for (const char c : message) error.reason += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    if (error.reason.empty()) error.reason = "stopped without a reason";
     return error;
   }
 
@@ -213,7 +220,15 @@ int get_variable(lua_State* L) {
   return 1;
 }
 
-void on_budget_spent(lua_State* L, lua_Debug*) {
+void on_instructions(lua_State* L, lua_Debug*) {
+  void* opaque = nullptr;
+  (void)lua_getallocf(L, &opaque);
+  auto* budget = static_cast<Budget*>(opaque);
+  budget->instructions += kInstructionsPerLook;
+  if (budget->instructions < kConfigInstructionsMax &&
+      os::thread_cpu_time() - budget->cpu_at_start < kConfigCpuMax) {
+    return;
+  }
   luaL_where(L, 0);
   lua_pushliteral(L, "runs for too long; is this an endless loop?");
   lua_concat(L, 2);
@@ -269,7 +284,7 @@ bool put_global(lua_State* L, Loader* loader) {
 int load(lua_State* L) {
   auto* loader = static_cast<Loader*>(lua_touserdata(L, 1));
   open_globals(L, loader);
-  lua_sethook(L, on_budget_spent, LUA_MASKCOUNT, kConfigInstructionsMax);
+  lua_sethook(L, on_instructions, LUA_MASKCOUNT, kInstructionsPerLook);
   run_file(L, loader, "");
   lua_pushglobaltable(L);
   lua_pushnil(L);
@@ -284,11 +299,11 @@ struct StateCloser {
   void operator()(lua_State* L) const noexcept { lua_close(L); }
 };
 
-lua_State* open_state(Memory& memory) noexcept {
+lua_State* open_state(Budget& budget) noexcept {
 #if LUA_VERSION_NUM >= 505
-  return lua_newstate(allocate, &memory, luaL_makeseed(nullptr));
+  return lua_newstate(allocate, &budget, luaL_makeseed(nullptr));
 #else
-  return lua_newstate(allocate, &memory);
+  return lua_newstate(allocate, &budget);
 #endif
 }
 
@@ -303,9 +318,9 @@ std::string ConfigFileError::message() const {
 
 base::Result<std::map<std::string, std::string>, ConfigFileError> load_config_file(
     const std::string& path, const EnvironmentLookup& environment) {
-  Memory memory;
+  Budget budget;
   Loader loader(path, environment);
-  const std::unique_ptr<lua_State, StateCloser> state(open_state(memory));
+  const std::unique_ptr<lua_State, StateCloser> state(open_state(budget));
   if (!state) return ConfigFileError{path, 0, {}, "not enough memory for Lua"};
   lua_State* L = state.get();
   lua_pushcfunction(L,

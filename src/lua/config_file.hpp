@@ -1,6 +1,6 @@
 // Reads a configuration file in Lua syntax (contract 3.8). The file runs in a Lua state that is
-// thrown away afterwards, with a budget of instructions and memory, so that no file can stop or
-// exhaust the process that reads it.
+// thrown away afterwards, with a budget of instructions, time and memory, so that no file can stop
+// or exhaust the process that reads it.
 //
 // What a file sees: the language, `include "file"` (relative to the including file), `os.getenv`,
 // and assert, error, ipairs, pairs, tonumber, tostring, type. Nothing that reads files, runs
@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 
 namespace skyloom::lua {
@@ -35,7 +36,8 @@ struct ConfigFileError {
 inline constexpr size_t kConfigFileBytesMax = 1 << 20;  // of one file; the longest known has 10 KB
 inline constexpr size_t kConfigMemoryBytesMax = 16 << 20;  // of the Lua state
 inline constexpr int kConfigInstructionsMax = 1'000'000;   // a blink; the longest known takes 1,000
-inline constexpr int kConfigIncludeDepthMax = 16;          // deeper is a file that includes itself
+inline constexpr base::Nanos kConfigCpuMax = std::chrono::seconds(1);  // of this thread
+inline constexpr int kConfigIncludeDepthMax = 16;  // deeper is a file that includes itself
 
 // The globals that the file at `path` sets, as texts: numbers as Lua prints them, booleans as
 // `true` and `false`. Every other type is an error, as is a name or text with a NUL in it.

@@ -160,6 +160,14 @@ TEST_F(ConfigFileTest, AnEndlessLoopEndsWithItsLine) {
             "config:1: runs for too long; is this an endless loop?");
 }
 
+// Found by config_fuzz: a million instructions are a blink only while none of them works on
+// megabytes.
+TEST_F(ConfigFileTest, FewButLongInstructionsEndWithTheirLine) {
+  const std::string long_text = "local a = ' ' for i = 1, 22 do a = a .. a end\n";
+  EXPECT_EQ(message(long_text + "while true do tonumber(a) end"),
+            "config:2: runs for too long; is this an endless loop?");
+}
+
 TEST_F(ConfigFileTest, MemoryHasALimitAlsoForThatWhichIsThrownAwayAtOnce) {
   const std::string reason = "needs too much memory; is this an endless loop?";
   EXPECT_EQ(failure("local s, t = 'x', {} for i = 1, 16 do s = s .. s end for i = 1, 999 do t[i] = "
@@ -199,6 +207,7 @@ TEST_F(ConfigFileTest, ErrorsOfTheFileItselfKeepTheirText) {
   EXPECT_EQ(message("error({})"), "config: stopped with a value of type table");
   EXPECT_EQ(message("error('@99:1: not ours', 0)"), "config: @99:1: not ours");
   EXPECT_EQ(message("error('@', 0)"), "config: @");
+  EXPECT_EQ(message("error('', 0)"), "config: stopped without a reason");
   EXPECT_EQ(message("include()"),
             "config:1: bad argument #1 to 'include' (string expected, got no value)");
 }

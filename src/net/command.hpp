@@ -27,6 +27,7 @@ struct Command : base::MpscNode {
     kStopListening,
     kStopReading,
     kCloseAll,
+    kDiscard,  // an accepted socket that nobody has been told of
   };
 
   Command(Kind what, SocketId id) noexcept : kind(what), socket(id) {}

@@ -69,8 +69,10 @@ Result<CutFrame> FrameCutter::next_line(std::span<const char>& input) noexcept {
   const size_t take_bytes =
       found == nullptr ? input.size()
                        : static_cast<size_t>(static_cast<const char*>(found) - input.data()) + 1;
-  if (have_ + take_bytes > payload_bytes_max_ + 2)
-    return Error::of(Errc::kFrameTooLarge);  // 2: "\r\n"
+  const size_t line_end_bytes_max = found == nullptr ? 1 : 2;  // a '\r', or "\r\n"
+  if (have_ + take_bytes > payload_bytes_max_ + line_end_bytes_max) {
+    return Error::of(Errc::kFrameTooLarge);
+  }
   if (!append(input.first(take_bytes), payload_bytes_max_ + 2)) return kNoMemory;
   input = input.subspan(take_bytes);
   if (found == nullptr) return CutFrame{};

@@ -37,6 +37,7 @@ inline constexpr size_t kEventsPerTurnMax = 64;  // a flood of ready sockets can
 inline constexpr size_t kCommandsPerTurnMax = 4096;  // nor commands the sockets
 inline constexpr size_t kAcceptsPerTurnMax = 64;     // nor one listener everything else
 inline constexpr size_t kDatagramsPerTurnMax = 64;   // nor one UDP socket
+inline constexpr size_t kSocketsPerLook = 64;        // of all sockets, between two locks
 inline constexpr size_t kFlushBytesMax = 1u << 20;   // one flush of one socket
 inline constexpr size_t kUdpPayloadBytesMax = 65535;
 inline constexpr size_t kHostBytesMax = 255;

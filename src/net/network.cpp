@@ -1,6 +1,7 @@
 #include "net/network.hpp"
 
 #include <bit>
+#include <cerrno>
 
 #include "net/open_socket.hpp"
 #include "net/udp_address.hpp"
@@ -55,60 +56,95 @@ Shard& Network::next_home() {
 }
 
 void Network::post(Command::Kind kind, SocketId id) {
-  (void)home_of(id).post(std::make_unique<Command>(kind, id));
+  (void)home_of(id).post(home_of(id).make_command(kind, id));
 }
 
 void Network::post_to_all(Command::Kind kind, OwnerTag owner) {
   for (const std::unique_ptr<Shard>& shard : context_.shards) {
-    auto command = std::make_unique<Command>(kind, 0);
-    command->owner = owner;
-    (void)shard->post(std::move(command));
+    auto command = shard->make_command(kind, 0);
+    if (command != nullptr) command->owner = owner;
+    if (!shard->post(std::move(command))) context_.log.log("error: a command to all is lost");
   }
 }
 
 // --- creation
 // -----------------------------------------------------------------------------------------
 
+// Null when the memory cannot be had. `address`: the one that is known already.
+std::unique_ptr<Opening> Network::make_opening(Opening::Purpose purpose, uint16_t port,
+                                               const std::optional<os::SocketAddress>& address) {
+  auto opening = base::try_make_unique<Opening>();
+  if (opening == nullptr) return nullptr;
+  opening->purpose = purpose;
+  opening->port = port;
+  const bool has_memory = base::try_allocate([&] {
+    if (address) opening->addresses.push_back(*address);
+  });
+  return has_memory ? std::move(opening) : nullptr;
+}
+
 // Reserves a slot, lets `prepare(socket)` fill it, and posts the command that goes on from there.
-// `host` is looked up first when the opening has no address yet.
+// `host` is looked up first when the opening has no address yet. Null: no memory.
 template <class Prepare>
-Result<SocketId> Network::open(Opening opening, OwnerTag owner, std::string_view host,
-                               Prepare prepare) {
+Result<SocketId> Network::open(std::unique_ptr<Opening> opening, OwnerTag owner,
+                               std::string_view host, Prepare prepare) {
   if (host.size() > kHostBytesMax) return Error::of(Errc::kBadAddress);
-  const bool by_name = opening.addresses.empty() && !host.empty();
-  opening.resolving = by_name;
   Shard& shard = next_home();
-  Socket* socket = shard.reserve([&](Socket& fresh) {
+  auto command = shard.make_command(Command::Kind::kOpen, 0);
+  if (opening == nullptr || command == nullptr) return Error::from_errno(ENOMEM);
+  const bool by_name = opening->addresses.empty() && !host.empty();
+  opening->resolving = by_name;
+  const Result<Socket*> socket = shard.reserve([&](Socket& fresh) {
     fresh.owner = owner;
-    fresh.opening = std::make_unique<Opening>(std::move(opening));
+    fresh.opening = std::move(opening);
     prepare(fresh);
   });
-  if (socket == nullptr) return Error::of(Errc::kSocketLimit);
-  const SocketId id = socket->id.load(std::memory_order_relaxed);  // nobody else has it yet
-  (void)shard.post(std::make_unique<Command>(Command::Kind::kOpen, id));
-  if (by_name) resolve(id, host);
+  if (!socket) return socket.error();
+  const SocketId id = (*socket)->id.load(std::memory_order_relaxed);  // nobody else has it yet
+  command->socket = id;
+  (void)shard.post(std::move(command));
+  if (by_name) resolve(id, host, 0, Command::Kind::kResolved);
   return id;
 }
 
-void Network::resolve(SocketId id, std::string_view host) {
-  resolver_.resolve(std::string(host), [this, id](Result<Addresses> found) {
-    auto command = std::make_unique<Command>(Command::Kind::kResolved, id);
-    command->resolved.emplace(std::move(found));
-    (void)home_of(id).post(std::move(command));
-  });
+// The answer comes as a command of this kind.
+void Network::resolve(SocketId id, std::string_view host, uint16_t port, Command::Kind kind) {
+  struct Question {  // small enough for a std::function to need no memory
+    Network* network;
+    SocketId id;
+    uint16_t port;
+    Command::Kind kind;
+    void operator()(Result<Addresses> found) const {
+      network->on_resolved(id, port, kind, std::move(found));
+    }
+  };
+  const Question question{this, id, port, kind};
+  static_assert(sizeof question <= 2 * sizeof(void*));
+  if (!base::try_allocate([&] { resolver_.resolve(std::string(host), question); })) {
+    on_resolved(id, port, kind, Error::from_errno(ENOMEM));
+  }
+}
+
+void Network::on_resolved(SocketId id, uint16_t port, Command::Kind kind,
+                          Result<Addresses> found) noexcept {
+  if (found.ok()) {
+    for (os::SocketAddress& address : *found) address.set_port(port);
+  }
+  auto command = home_of(id).make_command(kind, id);
+  if (command != nullptr) command->resolved.emplace(std::move(found));
+  (void)home_of(id).post(std::move(command));  // null: the lookup's deadline tells
 }
 
 Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t port,
                                  int backlog) {
-  Opening opening{.purpose = Opening::Purpose::kListen, .port = port, .backlog = backlog};
   const auto address =
       host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
-  if (!address) {
-    return open(std::move(opening), owner, host, [](Socket& socket) { socket.listens = true; });
-  }
+  auto opening = make_opening(Opening::Purpose::kListen, port, address);
+  if (opening == nullptr) return Error::from_errno(ENOMEM);
+  opening->backlog = backlog;
+  if (!address) return open(std::move(opening), owner, host, [](Socket& socket) { socket.listens = true; });
   const Result<int> fd = open_listener(context_.kernel, *address, backlog);
   if (!fd) return fd.error();
-  opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
     socket.fd = *fd;
     socket.listens = true;
@@ -119,24 +155,22 @@ Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t
 
 Result<SocketId> Network::connect(OwnerTag owner, std::string_view host, uint16_t port) {
   if (host.empty()) return Error::of(Errc::kBadAddress);
-  Opening opening{.purpose = Opening::Purpose::kConnect, .port = port};
-  if (const auto address = os::SocketAddress::parse(host, port)) {
-    opening.addresses.push_back(*address);
-  }
-  return open(std::move(opening), owner, host, [](Socket&) {});
+  const auto address = os::SocketAddress::parse(host, port);
+  return open(make_opening(Opening::Purpose::kConnect, port, address), owner, host, [](Socket&) {});
 }
 
 Result<SocketId> Network::adopt_foreign(OwnerTag owner, int fd) {
-  return open({.purpose = Opening::Purpose::kForeign}, owner, {}, [&](Socket& socket) {
+  auto opening = make_opening(Opening::Purpose::kForeign, 0, std::nullopt);
+  return open(std::move(opening), owner, {}, [&](Socket& socket) {
     socket.fd = fd;
     socket.kind = SocketKind::kForeign;
   });
 }
 
 Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16_t port) {
-  Opening opening{.purpose = Opening::Purpose::kUdpBind, .port = port};
   const auto address =
       host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
+  auto opening = make_opening(Opening::Purpose::kUdpBind, port, address);
   if (!address) {
     return open(std::move(opening), owner, host,
                 [](Socket& socket) { socket.kind = SocketKind::kUdp; });
@@ -145,7 +179,6 @@ Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16
   const Result<int> fd = unbound ? context_.kernel.open_socket(AF_INET, os::SocketType::kDatagram)
                                  : open_bound(context_.kernel, *address, os::SocketType::kDatagram);
   if (!fd) return fd.error();
-  opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
     socket.kind = SocketKind::kUdp;
     socket.fd = *fd;
@@ -158,15 +191,14 @@ Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16
 
 Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16_t port) {
   if (host.empty()) return Error::of(Errc::kBadAddress);
-  Opening opening{.purpose = Opening::Purpose::kUdpDial, .port = port};
   const auto address = os::SocketAddress::parse(host, port);
+  auto opening = make_opening(Opening::Purpose::kUdpDial, port, address);
   if (!address) {
     return open(std::move(opening), owner, host,
                 [](Socket& socket) { socket.kind = SocketKind::kUdp; });
   }
   const Result<int> fd = context_.kernel.open_socket(address->family(), os::SocketType::kDatagram);
   if (!fd) return fd.error();
-  opening.addresses.push_back(*address);
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
     socket.kind = SocketKind::kUdp;
     socket.fd = *fd;
@@ -188,10 +220,11 @@ void Network::start(SocketId id, OwnerTag owner) {
     if (socket->id.load(std::memory_order_relaxed) == id)
       socket->start_requested = true;  // under it
   }
-  auto command = std::make_unique<Command>(Command::Kind::kStart, id);
-  command->owner = owner;
+  auto command = home_of(id).make_command(Command::Kind::kStart, id);
+  if (command != nullptr) command->owner = owner;
   if (!home_of(id).post(std::move(command))) {
-    context_.log.log("start of socket " + std::to_string(id) + " dropped: too many commands wait");
+    base::Text<127> line("start of socket ");
+    context_.log.log(line << id << " dropped: too many commands wait, or there is no memory");
   }
 }
 
@@ -203,11 +236,24 @@ void Network::set_no_delay(SocketId id) {
 }
 
 void Network::close(SocketId id) {
-  if (mark_ending(id, &Socket::close_requested)) post(Command::Kind::kClose, id);
+  if (mark_ending(id, &Socket::close_requested)) post_end(Command::Kind::kClose, id);
 }
 
 void Network::shutdown(SocketId id) {
-  if (mark_ending(id, &Socket::drop_requested)) post(Command::Kind::kShutdown, id);
+  if (mark_ending(id, &Socket::drop_requested)) post_end(Command::Kind::kShutdown, id);
+}
+
+// Must never fail: without a command, the socket itself is put into the queue of those that want
+// attention.
+void Network::post_end(Command::Kind kind, SocketId id) {
+  Shard& shard = home_of(id);
+  if (shard.post(shard.make_command(kind, id))) return;
+  Socket* socket = shard.find_candidate(id);
+  if (socket == nullptr) return;
+  MutexLock lock(socket->mutex);
+  if (socket->id.load(std::memory_order_relaxed) != id) return;  // under the mutex
+  socket->end_unposted = true;
+  shard.request_attention_locked(*socket);
 }
 
 // From here on sends are refused. False: nothing to do, or asked for already, so that the queue of
@@ -223,14 +269,16 @@ bool Network::mark_ending(SocketId id, bool Socket::* wish) {
 }
 
 void Network::set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max) {
-  auto command = std::make_unique<Command>(Command::Kind::kFraming, id);
+  auto command = home_of(id).make_command(Command::Kind::kFraming, id);
+  if (command == nullptr) return close(id);  // unframed it would tell what nobody understands
   command->framing = framing;
   command->frame_bytes_max = frame_bytes_max;
   (void)home_of(id).post(std::move(command));
 }
 
 void Network::set_route(SocketId id, const Route& route) {
-  auto command = std::make_unique<Command>(Command::Kind::kRoute, id);
+  auto command = home_of(id).make_command(Command::Kind::kRoute, id);
+  if (command == nullptr) return close(id);  // what it brings would go astray
   command->route = route;
   (void)home_of(id).post(std::move(command));
 }
@@ -247,14 +295,7 @@ bool Network::set_udp_peer(SocketId id, std::string_view host, uint16_t port) {
     socket->peer = *address;
     return true;
   }
-  resolver_.resolve(std::string(host), [this, id, port](Result<Addresses> found) {
-    auto command = std::make_unique<Command>(Command::Kind::kDefaultPeer, id);
-    if (found.ok()) {
-      for (os::SocketAddress& address : *found) address.set_port(port);
-    }
-    command->resolved.emplace(std::move(found));
-    (void)home_of(id).post(std::move(command));
-  });
+  resolve(id, host, port, Command::Kind::kDefaultPeer);
   return true;
 }
 
@@ -269,7 +310,7 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
   if (socket->id.load(std::memory_order_relaxed) != id) return SendVerdict::kRefused;  // under it
   if (socket->close_requested) return SendVerdict::kRefused;
   if (socket->listens) {
-    context_.log.log("send to listener " + std::to_string(id) + " dropped");
+    context_.log.log(base::Text<63>("send to listener ") << id << " dropped");
     return SendVerdict::kAccepted;
   }
   switch (socket->state) {
@@ -292,7 +333,8 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
   }
   // While a dialed name is looked up, datagrams wait without an address (D-20).
   if (socket->peer.family() == AF_UNSPEC && socket->state != SocketState::kReserved) {
-    context_.log.log("udp send on socket " + std::to_string(id) + " without a destination dropped");
+    base::Text<127> line("udp send on socket ");
+    context_.log.log(line << id << " without a destination dropped");
     return SendVerdict::kAccepted;
   }
   return send_datagram_locked(shard, *socket, std::move(buffer), socket->peer);
@@ -376,20 +418,27 @@ SendVerdict Network::send_udp(SocketId id, std::span<const char> address, SendBu
 
 SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,
                                           const os::SocketAddress& to) {
-  if (socket.udp_output == nullptr) socket.udp_output = std::make_unique<UdpQueue>();
-  if (socket.udp_output->size() >= kUdpQueuedMax) {
+  if (socket.udp_output != nullptr && socket.udp_output->size() >= kUdpQueuedMax) {
     context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return SendVerdict::kAccepted;
   }
   if (socket.fd >= 0 && socket.family != to.family()) {
-    context_.log.log("udp address of another family on socket " +
-                     std::to_string(socket.id.load(std::memory_order_relaxed)) + ": dropped");
+    base::Text<127> line("udp address of another family on socket ");
+    line << socket.id.load(std::memory_order_relaxed);  // under the mutex
+    context_.log.log(line << ": dropped");
     return SendVerdict::kRefused;
   }
-  socket.udp_output->push_back({std::move(buffer), to});
+  const bool goes_now = socket.state == SocketState::kOpen && socket.udp_output == nullptr;
+  if (goes_now && shard.send_datagram_locked(socket, buffer, to)) return SendVerdict::kAccepted;
+  const bool has_memory = base::try_allocate([&] {
+    if (socket.udp_output == nullptr) socket.udp_output = std::make_unique<UdpQueue>();
+    socket.udp_output->push_back({std::move(buffer), to});
+  });
+  if (socket.udp_output != nullptr && socket.udp_output->empty()) socket.udp_output.reset();
+  if (!has_memory) return SendVerdict::kRefused;
   if (socket.state == SocketState::kOpen && !socket.write_blocked) {
-    shard.flush_datagrams_locked(socket);
-    if (socket.write_blocked) shard.request_attention_locked(socket);
+    socket.write_blocked = true;
+    shard.request_attention_locked(socket);
   }
   return SendVerdict::kAccepted;
 }
@@ -436,19 +485,22 @@ std::vector<SocketSnapshot> Network::info() {
     shard->for_each([&](const Socket& socket) {
       // Statistics; each socket's are read under its mutex.
       constexpr auto kRelaxed = std::memory_order_relaxed;
-      list.push_back(
-          {.id = socket.id.load(kRelaxed),
-           .state = socket.state,
-           .kind = socket.kind,
-           .owner = socket.owner,
-           .read_bytes = socket.read_bytes.load(kRelaxed),
-           .write_bytes = socket.write_bytes.load(kRelaxed),
-           .read_ms = socket.read_ms.load(kRelaxed),
-           .write_ms = socket.write_ms.load(kRelaxed),
-           .queued_bytes = socket.output.queued_bytes() + queued_in(socket.udp_output.get()),
-           .reading = socket.reading.load(kRelaxed),
-           .writing = socket.write_blocked,
-           .name = socket.peer.to_string()});
+      const bool is_listed = base::try_allocate([&] {
+        list.push_back(
+            {.id = socket.id.load(kRelaxed),
+             .state = socket.state,
+             .kind = socket.kind,
+             .owner = socket.owner,
+             .read_bytes = socket.read_bytes.load(kRelaxed),
+             .write_bytes = socket.write_bytes.load(kRelaxed),
+             .read_ms = socket.read_ms.load(kRelaxed),
+             .write_ms = socket.write_ms.load(kRelaxed),
+             .queued_bytes = socket.output.queued_bytes() + queued_in(socket.udp_output.get()),
+             .reading = socket.reading.load(kRelaxed),
+             .writing = socket.write_blocked,
+             .name = socket.peer.to_string()});
+      });
+      if (!is_listed) context_.log.log("error: no memory for the list of all sockets");
     });
   }
   return list;

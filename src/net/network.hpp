@@ -125,10 +125,15 @@ class Network {
   void post(Command::Kind kind, SocketId id);
   void post_to_all(Command::Kind kind, OwnerTag owner);
   template <class Prepare>
-  base::Result<SocketId> open(Opening opening, OwnerTag owner, std::string_view host,
-                              Prepare prepare);
+  base::Result<SocketId> open(std::unique_ptr<Opening> opening, OwnerTag owner,
+                              std::string_view host, Prepare prepare);
+  static std::unique_ptr<Opening> make_opening(Opening::Purpose purpose, uint16_t port,
+                                               const std::optional<os::SocketAddress>& address);
+  void post_end(Command::Kind kind, SocketId id);
   bool mark_ending(SocketId id, bool Socket::* wish);
-  void resolve(SocketId id, std::string_view host);
+  void resolve(SocketId id, std::string_view host, uint16_t port, Command::Kind kind);
+  void on_resolved(SocketId id, uint16_t port, Command::Kind kind,
+                   base::Result<Addresses> found) noexcept;
   bool has_room_locked(Socket& socket, size_t size);
   SendVerdict send_stream_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
                                  Outbox* outbox);

@@ -17,7 +17,8 @@ class Resolver {
  public:
   virtual ~Resolver() = default;
   // Calls `done` once, on any thread, possibly before it returns; with an error when there are too
-  // many lookups under way (kDnsQueueFull). The caller keeps the deadline.
+  // many lookups under way (kDnsQueueFull). The caller keeps the deadline. Throws std::bad_alloc
+  // when it has no memory to note the question; nothing comes then.
   virtual void resolve(std::string host, std::function<void(base::Result<Addresses>)> done) = 0;
   // No answer comes after this, and none is under way when it returns. Called by the network at its
   // end; any thread but the one of an answer.

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kIdBits = 31;
 constexpr size_t kCommandsQueuedMax = 1u << 20;
+constexpr int64_t kTellAgainMs = 10;  // while the sink has no memory
 
 }  // namespace
 
@@ -24,7 +25,11 @@ Shard::Shard(ShardContext& context, std::unique_ptr<Poller> poller, uint32_t ind
       table_((uint32_t{1} << (kIdBits - shard_bits)) - 1),
       now_ms_(base::to_millis(context.clock.now())),
       deadlines_(now_ms_),
-      read_buffer_(context.limits.read_bytes_max) {}
+      read_buffer_(context.limits.read_bytes_max) {
+  for (size_t count = 0; count < kCommandsReserve; ++count) {
+    keep_command(std::make_unique<Command>(Command::Kind::kOpen, 0));  // or the start fails
+  }
+}
 
 Shard::~Shard() {
   for_each_in_turn([&](Socket& socket) { free_socket(socket); });
@@ -33,8 +38,9 @@ Shard::~Shard() {
 
 bool Shard::post(std::unique_ptr<Command> command) noexcept {
   if (command == nullptr) return false;
-  const bool must_pass =
-      command->kind == Command::Kind::kClose || command->kind == Command::Kind::kShutdown;
+  const bool must_pass = command->kind == Command::Kind::kClose ||
+                         command->kind == Command::Kind::kShutdown ||
+                         command->kind == Command::Kind::kOpen;  // the id is out already
   if (commands_queued_.fetch_add(1, std::memory_order_relaxed) >= kCommandsQueuedMax &&
       !must_pass) {
     commands_queued_.fetch_sub(1, std::memory_order_relaxed);                    // only a count
@@ -60,6 +66,7 @@ size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
   has_told_ = false;
   run_commands();
   run_attention();
+  tell_untold();
   // Whoever was told something now should hear of it before we sleep.
   std::optional<Nanos> wait = has_told_ ? Nanos::zero() : time_to_wait(timeout);
   if (!wait || *wait > Nanos::zero()) {
@@ -76,12 +83,14 @@ size_t Shard::turn(std::optional<Nanos> timeout) noexcept {
   run_commands();
   run_attention();
   expire_deadlines();
+  poller_->submit();
   return count;
 }
 
 std::optional<Nanos> Shard::time_to_wait(std::optional<Nanos> timeout) const noexcept {
   if (!commands_.is_empty() || !attention_.is_empty()) return Nanos::zero();
-  const std::optional<int64_t> next_ms = deadlines_.next_ms();
+  const std::optional<int64_t> next_ms =
+      untold_.is_empty() ? deadlines_.next_ms() : now_ms_ + kTellAgainMs;
   if (!next_ms) return timeout;
   const Nanos until = std::max<Nanos>(Millis(*next_ms) - context_.clock.now(), Nanos::zero());
   return timeout ? std::min(*timeout, until) : until;
@@ -113,10 +122,11 @@ void Shard::on_ready(const Readiness& readiness) noexcept {
 
 void Shard::run_commands() noexcept {
   for (size_t done = 0; done < kCommandsPerTurnMax; ++done) {
-    const std::unique_ptr<Command> command(commands_.pop());
+    std::unique_ptr<Command> command(commands_.pop());
     if (command == nullptr) return;
     commands_queued_.fetch_sub(1, std::memory_order_relaxed);  // only a count
     run(*command);
+    keep_command(std::move(command));
   }
 }
 
@@ -138,7 +148,7 @@ void Shard::run(Command& command) noexcept {
     default: break;
   }
   Socket* socket = find(command.socket);
-  if (socket == nullptr) return;  // an old id: no effect
+  if (socket == nullptr || socket->state == SocketState::kFree) return;  // over: no effect
   switch (command.kind) {
     case Kind::kOpen: return open(*socket);
     case Kind::kResolved: return on_resolved(*socket, std::move(*command.resolved));
@@ -156,16 +166,21 @@ void Shard::run(Command& command) noexcept {
     case Kind::kFraming:
       socket->cutter.reset();
       if (command.framing != codec::Framing::kNone) {
-        socket->cutter = std::make_unique<FrameCutter>(command.framing, command.frame_bytes_max);
+        socket->cutter =
+            base::try_make_unique<FrameCutter>(command.framing, command.frame_bytes_max);
+        // Unframed it would tell what nobody understands.
+        if (socket->cutter == nullptr) on_stream_failed(*socket, base::Error::from_errno(ENOMEM));
       }
       return;
     case Kind::kRoute: socket->route = command.route; return;
+    case Kind::kDiscard: socket->orphaned = true; return free_socket(*socket);
     case Kind::kDefaultPeer: {
       const bool found = command.resolved->ok() && !command.resolved->value().empty();
       if (!found) {
         const base::Error error = command.resolved->ok() ? base::Error::of(base::Errc::kNoAddress)
                                                          : command.resolved->error();
-        context_.log.log("udp_connect: " + error.message());
+        base::ErrorText line("udp_connect: ");
+        context_.log.log(line << error.text());
         return;
       }
       MutexLock lock(socket->mutex);
@@ -183,13 +198,21 @@ void Shard::run_attention() noexcept {
     if (socket == nullptr) return;
     std::optional<base::Error> error;
     bool alive = false;
+    bool ends = false;
+    bool drops = false;
     {
       MutexLock lock(socket->mutex);
       socket->in_attention = false;
       error = std::exchange(socket->write_error, std::nullopt);
       alive = socket->state != SocketState::kFree;
+      ends = std::exchange(socket->end_unposted, false);
+      drops = socket->drop_requested;
     }
     if (!alive) continue;
+    if (ends) {
+      drops ? shut_down(*socket) : close_gracefully(*socket);
+      continue;
+    }
     if (error) {
       on_output_failed(*socket, *error);
       continue;

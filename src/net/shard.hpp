@@ -14,6 +14,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -81,20 +82,26 @@ class Shard {
 
   // Any thread: ends a wait that is under way, or else the next one.
   void wake() noexcept { poller_->wake(); }
+  // Any thread. Null when the memory cannot be had, not even from the reserve, on which all may
+  // draw but the openings of users (docs/adr/0015).
+  std::unique_ptr<Command> make_command(Command::Kind kind, SocketId id) noexcept;
   // Any thread. False, and the command is gone, when too many wait; kClose and kShutdown always
-  // pass.
+  // pass. Null is refused.
   bool post(std::unique_ptr<Command> command) noexcept;
   // Any thread: the slot that has, or recently had, this id. Compare the id under its mutex.
   Socket* find_candidate(SocketId id) noexcept { return table_.find(id >> shard_bits_); }
-  // Any thread: a fresh socket in state kReserved, or null at a limit (kSocketLimit). `prepare`
-  // runs under the socket's mutex before anyone can find it.
+  // Any thread: a fresh socket in state kReserved; fails at a limit (kSocketLimit) or without
+  // memory. `prepare` runs under the socket's mutex before anyone can find it.
   template <class Prepare>
-  Socket* reserve(Prepare prepare);
+  base::Result<Socket*> reserve(Prepare prepare) noexcept;
   // Any thread, socket.mutex held: the turn shall look at it.
   void request_attention_locked(Socket& socket) noexcept;
   // Any thread, socket.mutex held: writes what the kernel takes now.
   void flush_locked(Socket& socket) noexcept;
   void flush_datagrams_locked(Socket& socket) noexcept;
+  // False: the kernel takes it later.
+  bool send_datagram_locked(Socket& socket, const SendBuffer& buffer,
+                            const os::SocketAddress& wanted) noexcept;
   // Any thread, socket.mutex held: tells the owner about growing output (S-17).
   void warn_locked(Socket& socket) noexcept;
 
@@ -102,11 +109,13 @@ class Shard {
   template <class Visit>
   void for_each(Visit visit) {
     // Two steps, because reserve() takes the locks of the socket and of the table in this order.
-    std::vector<Socket*> candidates;
-    table_.for_each([&](uint32_t, Socket& socket) { candidates.push_back(&socket); });
-    for (Socket* socket : candidates) {
-      base::MutexLock lock(socket->mutex);
-      if (socket->state != SocketState::kFree) visit(static_cast<const Socket&>(*socket));
+    std::array<Socket*, kSocketsPerLook> candidates;
+    uint64_t next = 0;
+    while (const size_t count = table_.collect(next, candidates)) {
+      for (Socket* socket : std::span(candidates).first(count)) {
+        base::MutexLock lock(socket->mutex);
+        if (socket->state != SocketState::kFree) visit(static_cast<const Socket&>(*socket));
+      }
     }
   }
 
@@ -121,9 +130,16 @@ class Shard {
   std::optional<base::Nanos> time_to_wait(std::optional<base::Nanos> timeout) const noexcept;
   void on_ready(const Readiness& readiness) noexcept;
 
+  // shard_reserve.cpp: what goes on without memory
+  void keep_command(std::unique_ptr<Command> command) noexcept;
+  void keep_untold(Socket& socket) noexcept;
+  bool try_to_tell(Socket& socket) noexcept;
+  void tell_untold() noexcept;
+
   // shard_sockets.cpp: the life of a socket, apart from its kind
   Socket* find(SocketId id) noexcept;
   Socket* take_slot() noexcept;
+  void give_back_slot(Socket& socket) noexcept;
   void reset_locked(Socket& socket) noexcept;
   void set_state(Socket& socket, SocketState state) noexcept;
   bool has_output(Socket& socket) noexcept;
@@ -136,8 +152,10 @@ class Shard {
   void detach(Socket& socket) noexcept;
   void let_go(Socket& socket) noexcept;
   void free_socket(Socket& socket) noexcept;
+  void retire_id(Socket& socket) noexcept;
   Appetite tell(OwnerTag owner, Event event) noexcept;
-  void emit(Socket& socket, Event event) noexcept;
+  bool emit(Socket& socket, Event event) noexcept;
+  bool emit_open(Socket& socket, std::string_view text, int32_t port) noexcept;
   void emit_error(Socket& socket, const base::Error& error) noexcept;
   void emit_close(Socket& socket) noexcept;
   void tell_start_failed(SocketId id, OwnerTag owner, base::Errc reason) noexcept;
@@ -163,12 +181,16 @@ class Shard {
   void open_foreign(Socket& socket) noexcept;
   void open_udp(Socket& socket) noexcept;
   void connect_next(Socket& socket, base::Error last_error) noexcept;
+  base::Status begin_connect(int fd, const os::SocketAddress& address) noexcept;
+  void connect_later(Socket& socket) noexcept;
   void finish_connect(Socket& socket) noexcept;
   void on_connected(Socket& socket) noexcept;
   void accept_some(Socket& listener) noexcept;
   bool accept_one(Socket& listener) noexcept;
   void on_accept_failed(Socket& listener, const base::Error& error) noexcept;
   void rest_listener(Socket& listener) noexcept;
+  void wake_listener(Socket& listener) noexcept;
+  void hold_reserve() noexcept;
 
   // shard_stream.cpp: bytes in, bytes out, the end
   void on_stream_ready(Socket& socket, const Readiness& readiness) noexcept;
@@ -187,6 +209,7 @@ class Shard {
   void finish_output(Socket& socket) noexcept;
   void discard_input(Socket& socket) noexcept;
   void count_queued_locked(Socket& socket) noexcept;
+  bool tell_queued_locked(Socket& socket, uint64_t queued) noexcept;
 
   // shard_udp.cpp
   void on_udp_ready(Socket& socket, const Readiness& readiness) noexcept;
@@ -201,12 +224,19 @@ class Shard {
   base::IdTable<Socket> table_;
   base::Mutex slots_mutex_;
   std::deque<Socket> slots_ SKYLOOM_GUARDED_BY(slots_mutex_);
+  // Has room for all slots: giving one back needs no memory.
   std::vector<Socket*> free_slots_ SKYLOOM_GUARDED_BY(slots_mutex_);
 
   base::MpscQueue<Command> commands_;
   std::atomic<size_t> commands_queued_{0};
   base::MpscQueue<Socket> attention_;
   std::atomic<bool> is_asleep_{false};
+
+  static constexpr size_t kCommandsReserve = 256;
+  base::Mutex reserve_mutex_;
+  std::array<std::unique_ptr<Command>, kCommandsReserve> reserve_
+      SKYLOOM_GUARDED_BY(reserve_mutex_);
+  std::atomic<size_t> reserve_count_{0};  // written under reserve_mutex_
 
   // turn
   int64_t now_ms_ = 0;
@@ -216,36 +246,47 @@ class Shard {
   static constexpr size_t kOwnerBuckets = 1024;
   std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;
   base::IntrusiveList<Socket, FullLinkTag> full_;
+  base::IntrusiveList<Socket, UntoldLinkTag> untold_;
   std::vector<char> read_buffer_;
 };
 
 template <class Visit>
 void Shard::for_each_in_turn(Visit visit) {
-  std::vector<Socket*> sockets;  // first, because a visit may free what it visits
-  table_.for_each([&](uint32_t, Socket& socket) { sockets.push_back(&socket); });
-  for (Socket* socket : sockets) {
-    if (socket->state != SocketState::kFree) visit(*socket);
+  std::array<Socket*, kSocketsPerLook> sockets;  // first, because a visit may free what it visits
+  uint64_t next = 0;
+  while (const size_t count = table_.collect(next, sockets)) {
+    for (Socket* socket : std::span(sockets).first(count)) {
+      if (socket->state != SocketState::kFree) visit(*socket);
+    }
   }
 }
 
 template <class Prepare>
-Socket* Shard::reserve(Prepare prepare) {
+base::Result<Socket*> Shard::reserve(Prepare prepare) noexcept {
   const uint64_t limit = context_.limits.sockets_max;
-  if (context_.sockets.fetch_add(1, std::memory_order_relaxed) >= limit && limit != 0) {
-    context_.sockets.fetch_sub(1,
-                               std::memory_order_relaxed);  // a count; nothing hangs on its order
-    return nullptr;
+  const bool is_over =
+      context_.sockets.fetch_add(1, std::memory_order_relaxed) >= limit && limit != 0;
+  Socket* socket = is_over ? nullptr : take_slot();
+  uint32_t table_id = 0;
+  if (socket != nullptr) {
+    base::MutexLock lock(socket->mutex);
+    reset_locked(*socket);
+    prepare(*socket);
+    table_id = table_.insert(*socket, [&](uint32_t id) {
+      socket->table_id = id;
+      socket->id.store(id << shard_bits_ | index_, std::memory_order_relaxed);  // under the mutex
+    });
+    if (table_id == 0) {
+      socket->state = SocketState::kFree;
+      socket->fd = -1;  // the caller's still
+      socket->opening.reset();
+    }
   }
-  Socket* socket = take_slot();
-  base::MutexLock lock(socket->mutex);
-  reset_locked(*socket);
-  prepare(*socket);
-  const uint32_t table_id = table_.insert(*socket, [&](uint32_t id) {
-    socket->table_id = id;
-    socket->id.store(id << shard_bits_ | index_, std::memory_order_relaxed);  // under the mutex
-  });
-  SKYLOOM_CHECK(table_id != 0);  // 2^31 sockets do not fit into a process
-  return socket;
+  if (table_id != 0) return socket;
+  if (socket != nullptr) give_back_slot(*socket);
+  context_.sockets.fetch_sub(1, std::memory_order_relaxed);  // a count; nothing hangs on its order
+  if (is_over) return base::Error::of(base::Errc::kSocketLimit);
+  return base::Error::from_errno(ENOMEM);
 }
 
 }  // namespace skyloom::net

@@ -18,7 +18,14 @@ namespace {
 
 constexpr int64_t kAcceptErrorLogMs = 1000;  // D-27
 constexpr uint8_t kAcceptBurstMax = 64;
+constexpr int kConnectRepeatsMax = 4;    // after an interruption
+constexpr int64_t kConnectRetryMs = 10;  // after EAGAIN
+constexpr uint32_t kConnectRetriesMax = 100;
 static_assert(kAcceptBurstMax <= kAcceptsPerTurnMax);
+
+bool may_try_again(const Opening& opening) noexcept {
+  return opening.retries < kConnectRetriesMax;
+}
 
 }  // namespace
 
@@ -106,8 +113,7 @@ void Shard::open_listener(Socket& socket) noexcept {
     MutexLock lock(socket.mutex);
     socket.peer = *local;
   }
-  const std::string ip = local->ip();
-  emit(socket, {.kind = EventKind::kOpen, .value = local->port(), .text = ip});
+  (void)emit_open(socket, local->ip_text(), local->port());
   if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
 }
 
@@ -120,12 +126,12 @@ void Shard::open_foreign(Socket& socket) noexcept {
   if (const Status armed = update_interest(socket); !armed) {
     return fail_opening(socket, armed.error());
   }
-  emit(socket, {.kind = EventKind::kOpen, .text = "binding"});
-  on_writable(socket);  // what was sent before
+  if (emit_open(socket, "binding", 0)) on_writable(socket);  // what was sent before
 }
 
 void Shard::connect_next(Socket& socket, Error last_error) noexcept {
   Opening& opening = *socket.opening;
+  opening.retry_at_ms = 0;
   if (socket.fd >= 0) {  // the attempt before this one
     int fd = -1;
     {
@@ -133,6 +139,7 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
       fd = std::exchange(socket.fd, -1);
     }
     socket.registered = false;
+    poller_->forget(fd);
     context_.kernel.close(fd);
   }
   while (opening.next_address < opening.addresses.size()) {
@@ -145,10 +152,11 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
     }
     (void)context_.kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
     if (opening.no_delay) (void)context_.kernel.set_option(*fd, os::SocketOption::kNoDelay, 1);
-    const Status connected = context_.kernel.connect(*fd, address);
+    const Status connected = begin_connect(*fd, address);
     if (!connected && !os::is_in_progress(connected.error())) {
       last_error = connected.error();
       context_.kernel.close(*fd);
+      if (last_error.sys_errno() == EAGAIN && may_try_again(opening)) return connect_later(socket);
       continue;
     }
     {
@@ -167,6 +175,29 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
   fail_opening(socket, last_error);
 }
 
+// An interrupted connect goes on by itself; calling again tells how far it has got.
+Status Shard::begin_connect(int fd, const os::SocketAddress& address) noexcept {
+  Status connected = context_.kernel.connect(fd, address);
+  for (int again = 0; again < kConnectRepeatsMax && !connected; ++again) {
+    if (connected.error().sys_errno() != EINTR) return connected;
+    connected = context_.kernel.connect(fd, address);
+    if (connected) break;
+    if (connected.error().sys_errno() == EISCONN) return {};
+    if (connected.error().sys_errno() == EALREADY) return Error::from_errno(EINPROGRESS);
+  }
+  return connected;
+}
+
+// The other side's queue, or our table of ports, is full for the moment.
+void Shard::connect_later(Socket& socket) noexcept {
+  set_state(socket, SocketState::kReserved);
+  Opening& opening = *socket.opening;
+  --opening.next_address;
+  ++opening.retries;
+  opening.retry_at_ms = now_ms_ + kConnectRetryMs;
+  arm_deadline(socket);
+}
+
 void Shard::finish_connect(Socket& socket) noexcept {
   const Status result = context_.kernel.take_error(socket.fd);
   if (!result) return connect_next(socket, result.error());
@@ -181,8 +212,7 @@ void Shard::on_connected(Socket& socket) noexcept {
   socket.waiting_since_ms = now_ms_;
   socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);  // idle from here on
   if (close_now) return close_gracefully(socket);
-  const std::string ip = socket.peer.ip();
-  emit(socket, {.kind = EventKind::kOpen, .text = ip});
+  if (!emit_open(socket, socket.peer.ip_text(), 0)) return;
   on_writable(socket);  // what was sent before (D-20); also arms reading
   arm_deadline(socket);
 }
@@ -200,7 +230,7 @@ void Shard::accept_some(Socket& listener) noexcept {
 }
 
 bool Shard::accept_one(Socket& listener) noexcept {
-  const Result<os::Accepted> accepted = context_.kernel.accept(listener.fd);
+  const Result<os::Accepted> accepted = poller_->accept(context_.kernel, listener.fd);
   if (!accepted) {
     on_accept_failed(listener, accepted.error());
     return false;
@@ -212,27 +242,38 @@ bool Shard::accept_one(Socket& listener) noexcept {
   const uint32_t next = context_.next_shard.fetch_add(1, std::memory_order_relaxed);
   Shard& home = *context_.shards[next % context_.shards.size()];
   const OwnerTag owner = listener.owner;
-  SocketId id = 0;
-  Socket* socket = home.reserve([&](Socket& fresh) {
-    fresh.state = SocketState::kAccepted;
-    fresh.fd = accepted->fd;
-    fresh.peer = accepted->peer;
-    fresh.owner = owner;
-  });
-  if (socket == nullptr) {
+  // Of another shard, which must hear of it: nothing may be missing later.
+  auto command =
+      &home == this ? nullptr : base::try_make_unique<Command>(Command::Kind::kOpen, SocketId{0});
+  Result<Socket*> reserved = Error::from_errno(ENOMEM);
+  if (&home == this || command != nullptr) {
+    reserved = home.reserve([&](Socket& fresh) {
+      fresh.state = SocketState::kAccepted;
+      fresh.fd = accepted->fd;
+      fresh.peer = accepted->peer;
+      fresh.owner = owner;
+    });
+  }
+  if (!reserved) {
     context_.kernel.close(accepted->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return true;
   }
-  id = socket->id.load(std::memory_order_relaxed);                     // nobody else has it yet
+  Socket& socket = **reserved;
+  const SocketId id = socket.id.load(std::memory_order_relaxed);       // nobody else has it yet
   context_.counters.accepted.fetch_add(1, std::memory_order_relaxed);  // a statistic
-  if (&home == this) {
-    set_owner(*socket, owner);
-  } else {
-    (void)home.post(std::make_unique<Command>(Command::Kind::kOpen, id));
+  if (&home == this) set_owner(socket, owner);
+  const bool is_told = emit(listener, {.kind = EventKind::kAccept,
+                                       .value = static_cast<int32_t>(id),
+                                       .text = accepted->peer.text()});
+  if (command != nullptr) {
+    command->kind = is_told ? Command::Kind::kOpen : Command::Kind::kDiscard;
+    command->socket = id;
+    (void)home.post(std::move(command));
+  } else if (!is_told) {
+    socket.orphaned = true;  // nobody knows of it
+    free_socket(socket);
   }
-  const std::string peer = accepted->peer.to_string();
-  emit(listener, {.kind = EventKind::kAccept, .value = static_cast<int32_t>(id), .text = peer});
   return true;
 }
 
@@ -241,32 +282,36 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (!os::is_out_of_descriptors(error)) {
     if (now_ms_ - listener.waiting_since_ms >= kAcceptErrorLogMs) {
       listener.waiting_since_ms = now_ms_;
-      context_.log.log(
-          "accept on socket " +
-          std::to_string(listener.id.load(std::memory_order_relaxed)) +  // our own turn
-          ": " + error.message());
+      base::Text<255> line("accept on socket ");
+      line << listener.id.load(std::memory_order_relaxed);  // our own turn
+      context_.log.log(line << ": " << error.text());
     }
     return rest_listener(listener);
   }
-  const std::string text = error.message();
-  emit(listener, {.kind = EventKind::kError, .text = text});
+  const base::ErrorText text = error.text();
+  (void)emit(listener, {.kind = EventKind::kError, .text = text});
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
-  // Pairs with the exchange of another listener's shard: one of us has it at a time.
+  // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
-  const Result<os::Accepted> surplus = context_.kernel.accept(listener.fd);
+  const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
   if (surplus) {
     context_.kernel.close(surplus->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
   }
-  if (const Result<int> again = context_.kernel.open_reserve()) {
-    int expected = -1;
-    // Pairs with the exchange above.
-    if (!context_.reserve_fd.compare_exchange_strong(expected, *again, std::memory_order_acq_rel)) {
-      context_.kernel.close(*again);
-    }
-  }
+  hold_reserve();
   if (!surplus) rest_listener(listener);
+}
+
+void Shard::hold_reserve() noexcept {
+  int expected = -1;
+  if (context_.reserve_fd.load(std::memory_order_relaxed) != expected) return;  // only a look
+  const Result<int> fd = context_.kernel.open_reserve();
+  if (!fd) return;  // tried again when a listener wakes
+  // Pairs with the exchange in on_accept_failed(): one of us has it at a time.
+  if (!context_.reserve_fd.compare_exchange_strong(expected, *fd, std::memory_order_acq_rel)) {
+    context_.kernel.close(*fd);
+  }
 }
 
 void Shard::rest_listener(Socket& listener) noexcept {
@@ -275,8 +320,15 @@ void Shard::rest_listener(Socket& listener) noexcept {
       std::clamp(listener.pause_ms * 2, limits.accept_backoff_ms_min,
                  std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
   listener.pause_until_ms = now_ms_ + listener.pause_ms;
-  (void)update_interest(listener);
+  (void)update_interest(listener);  // less interest: cannot fail
   arm_deadline(listener);
+}
+
+void Shard::wake_listener(Socket& listener) noexcept {
+  listener.pause_until_ms = 0;
+  hold_reserve();
+  if (!update_interest(listener)) return rest_listener(listener);
+  accept_some(listener);
 }
 
 }  // namespace skyloom::net

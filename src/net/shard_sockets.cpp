@@ -20,6 +20,11 @@ constexpr int64_t kLingerLookMs = 200;  // how often a lingering socket is looke
 using OwnerLink = base::ListLink<OwnerLinkTag>;
 using FullLink = base::ListLink<FullLinkTag>;
 
+Source source_of(const Socket& socket) noexcept {
+  if (socket.kind != SocketKind::kTcp) return Source::kOther;
+  return is_listener(socket.state) ? Source::kListener : Source::kStream;
+}
+
 size_t bucket_of(OwnerTag owner, size_t buckets) noexcept {
   return static_cast<size_t>((owner * 0x9e3779b97f4a7c15u) >> 32) % buckets;
 }
@@ -45,10 +50,22 @@ Socket* Shard::find(SocketId id) noexcept {
 
 Socket* Shard::take_slot() noexcept {
   MutexLock lock(slots_mutex_);
-  if (free_slots_.empty()) return &slots_.emplace_back();
+  if (free_slots_.empty()) {
+    Socket* fresh = nullptr;
+    const bool has_memory = base::try_allocate([&] {
+      if (free_slots_.capacity() == slots_.size()) free_slots_.reserve(slots_.size() * 2 + 64);
+      fresh = &slots_.emplace_back();
+    });
+    return has_memory ? fresh : nullptr;
+  }
   Socket* socket = free_slots_.back();
   free_slots_.pop_back();
   return socket;
+}
+
+void Shard::give_back_slot(Socket& socket) noexcept {
+  MutexLock lock(slots_mutex_);
+  free_slots_.push_back(&socket);  // has room, see take_slot()
 }
 
 void Shard::reset_locked(Socket& socket) noexcept {
@@ -71,6 +88,8 @@ void Shard::reset_locked(Socket& socket) noexcept {
   }
   socket.reading.store(false, std::memory_order_relaxed);  // a statistic
   socket.registered = socket.paused = socket.full = socket.orphaned = socket.listens = false;
+  socket.close_untold = socket.end_unposted = false;
+  socket.error_untold.reset();
   socket.error_told = socket.peer_ended = false;
   socket.armed = {};
   socket.accept_burst = 1;
@@ -140,7 +159,8 @@ Status Shard::update_interest(Socket& socket) noexcept {
   const bool wanted = interest.read || interest.write;
   if (!socket.registered) {
     if (!wanted) return {};
-    Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
+    Status added = poller_->add(socket.fd, socket.id.load(std::memory_order_relaxed), interest,
+                                source_of(socket));
     if (added.ok()) {
       socket.registered = true;
       set_armed(socket, interest);
@@ -148,9 +168,15 @@ Status Shard::update_interest(Socket& socket) noexcept {
     return added;
   }
   if (interest == socket.armed) return {};
-  Status changed = poller_->modify(socket.fd, socket.id.load(std::memory_order_relaxed), interest);
-  if (changed.ok()) set_armed(socket, interest);
-  return changed;
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  if (poller_->modify(socket.fd, id, interest).ok()) {
+    set_armed(socket, interest);
+    return {};
+  }
+  // Wanting less must not fail, or a paused socket would be read: it is taken out instead, which
+  // always works, and begins anew with what is wanted.
+  detach(socket);
+  return wanted ? update_interest(socket) : Status();
 }
 
 void Shard::set_armed(Socket& socket, Interest interest) noexcept {
@@ -178,14 +204,15 @@ void Shard::detach(Socket& socket) noexcept {
 }
 
 void Shard::free_socket(Socket& socket) noexcept {
-  const uint32_t table_id = socket.table_id;
   const int fd = socket.fd;
   const bool ours = socket.kind != SocketKind::kForeign;
-  // Closing the last descriptor of a file takes it out of the poller; a foreign one stays open.
-  if (!ours) detach(socket);
+  if (ours) {
+    poller_->forget(fd);  // for epoll it is enough that it will be closed
+  } else {
+    detach(socket);
+  }
   {
     MutexLock lock(socket.mutex);
-    socket.id.store(0, std::memory_order_relaxed);  // under the mutex, like every reader that acts
     socket.state = SocketState::kFree;
     socket.fd = -1;
     socket.output.clear();
@@ -198,17 +225,26 @@ void Shard::free_socket(Socket& socket) noexcept {
   deadlines_.cancel(socket);
   socket.cutter.reset();
   socket.opening.reset();
-  table_.erase(table_id);
-  {
-    MutexLock lock(slots_mutex_);
-    free_slots_.push_back(&socket);
+  if (fd >= 0 && ours) context_.kernel.close(fd);
+  if (static_cast<base::ListLink<UntoldLinkTag>&>(socket).is_linked()) {
+    if (!socket.orphaned) return;  // its id is retired when its end has been told
+    static_cast<base::ListLink<UntoldLinkTag>&>(socket).unlink();
   }
+  retire_id(socket);
+}
+
+void Shard::retire_id(Socket& socket) noexcept {
+  {
+    MutexLock lock(socket.mutex);
+    socket.id.store(0, std::memory_order_relaxed);  // under the mutex, like every reader that acts
+  }
+  table_.erase(socket.table_id);
+  give_back_slot(socket);
   // Only a count; who waits for its end looks at it under the mutex.
   if (context_.sockets.fetch_sub(1, std::memory_order_relaxed) == 1) {
     const std::lock_guard lock(context_.empty_mutex);
     context_.empty_changed.notify_all();
   }
-  if (fd >= 0 && ours) context_.kernel.close(fd);
 }
 
 Appetite Shard::tell(OwnerTag owner, Event event) noexcept {
@@ -216,24 +252,33 @@ Appetite Shard::tell(OwnerTag owner, Event event) noexcept {
   return context_.sink.on_event(owner, std::move(event));
 }
 
-void Shard::emit(Socket& socket, Event event) noexcept {
-  if (socket.orphaned) return;                               // nobody is there
+// False: the sink had no memory for it.
+bool Shard::emit(Socket& socket, Event event) noexcept {
+  if (socket.orphaned) return true;                          // nobody is there
   event.socket = socket.id.load(std::memory_order_relaxed);  // our own turn
-  (void)tell(socket.owner, std::move(event));
+  return tell(socket.owner, std::move(event)) != Appetite::kBroken;
+}
+
+// An OPEN that cannot be told would leave its receiver waiting: the socket ends instead.
+bool Shard::emit_open(Socket& socket, std::string_view text, int32_t port) noexcept {
+  if (emit(socket, {.kind = EventKind::kOpen, .value = port, .text = text})) return true;
+  on_stream_failed(socket, Error::from_errno(ENOMEM));
+  return false;
 }
 
 void Shard::emit_error(Socket& socket, const Error& error) noexcept {
   if (std::exchange(socket.error_told, true)) return;
-  const std::string text = error.message();
-  emit(socket, {.kind = EventKind::kError, .text = text});
+  socket.error_untold = error;
+  if (!try_to_tell(socket)) keep_untold(socket);
 }
 
 void Shard::emit_close(Socket& socket) noexcept {
-  emit(socket, {.kind = EventKind::kClose});
+  socket.close_untold = true;
+  if (!try_to_tell(socket)) keep_untold(socket);
 }
 
 void Shard::tell_start_failed(SocketId id, OwnerTag owner, Errc reason) noexcept {
-  const std::string text = Error::of(reason).message();
+  const base::ErrorText text = Error::of(reason).text();
   (void)tell(owner, {.kind = EventKind::kError, .socket = id, .text = text});
 }
 
@@ -283,7 +328,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
     return free_socket(socket);
   }
   arm_deadline(socket);
-  if (!answer.empty()) emit(socket, {.kind = EventKind::kOpen, .text = answer});
+  if (!answer.empty()) (void)emit_open(socket, answer, 0);
   if (was_accepted && has_output(socket)) on_writable(socket);  // sent after the call of start
 }
 
@@ -370,8 +415,8 @@ void Shard::owner_gone(OwnerTag owner) noexcept {
   // What it accepted for another shard may arrive there behind the news of this death: once more.
   for (const std::unique_ptr<Shard>& other : context_.shards) {
     if (other.get() == this) continue;
-    auto command = std::make_unique<Command>(Command::Kind::kOwnerGone, 0);
-    command->owner = owner;
+    auto command = other->make_command(Command::Kind::kOwnerGone, 0);
+    if (command != nullptr) command->owner = owner;
     (void)other->post(std::move(command));
   }
 }
@@ -412,6 +457,8 @@ std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
     case SocketState::kReserved:
       if (socket.opening && socket.opening->resolving) {
         after(socket.waiting_since_ms, limits.dns_timeout_ms);
+      } else if (socket.opening && socket.opening->retry_at_ms != 0) {
+        earlier(deadline, socket.opening->retry_at_ms);
       }
       break;
     case SocketState::kConnecting:
@@ -478,17 +525,16 @@ void Shard::on_deadline(Socket& socket) noexcept {
   if (*deadline > now_ms_) return arm_deadline(socket);
   if (socket.orphaned && !is_closing(socket)) return close_gracefully(socket);
   switch (socket.state) {
-    case SocketState::kReserved: return fail_opening(socket, Error::of(Errc::kDnsTimeout));
+    case SocketState::kReserved:
+      if (socket.opening->resolving) return fail_opening(socket, Error::of(Errc::kDnsTimeout));
+      return connect_next(socket, Error::of(Errc::kConnectTimeout));
     case SocketState::kConnecting:
       if (now_ms_ - socket.waiting_since_ms >= context_.limits.connect_timeout_ms &&
           context_.limits.connect_timeout_ms != 0) {
         return fail_opening(socket, Error::of(Errc::kConnectTimeout));
       }
       return connect_next(socket, Error::of(Errc::kConnectTimeout));
-    case SocketState::kListening:
-      socket.pause_until_ms = 0;
-      (void)update_interest(socket);
-      return accept_some(socket);
+    case SocketState::kListening: return wake_listener(socket);
     case SocketState::kOpen:
     case SocketState::kReadClosed:
     case SocketState::kWriteClosed: {

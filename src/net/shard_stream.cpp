@@ -39,7 +39,7 @@ void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept
 
 Result<size_t> Shard::recv_into(Socket& socket, std::span<char> buffer) noexcept {
   return socket.kind == SocketKind::kForeign ? context_.kernel.read_foreign(socket.fd, buffer)
-                                             : context_.kernel.recv(socket.fd, buffer);
+                                             : poller_->recv(context_.kernel, socket.fd, buffer);
 }
 
 // Small reads go through the shard's buffer and are copied into a block of their real size. Where
@@ -166,7 +166,7 @@ void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
 void Shard::on_failed_unread(Socket& socket) noexcept {
   if (socket.armed.write) return;  // the write that it waits for tells
   if (socket.kind == SocketKind::kForeign) return detach(socket);  // a later read or write tells
-  const Status pending = context_.kernel.take_error(socket.fd);
+  const Status pending = poller_->take_error(context_.kernel, socket.fd);
   // Nothing to say: heard of again when somebody reads or writes, and no turn spins meanwhile.
   if (pending.ok()) return detach(socket);
   on_stream_failed(socket, pending.error());
@@ -215,25 +215,27 @@ void Shard::flush_locked(Socket& socket) noexcept {
   if (socket.output.is_empty() && socket.warned) {
     socket.warned = false;
     socket.warn_at = context_.limits.warn_bytes;
-    if (!socket.orphaned &&
-        (socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed)) {
-      (void)context_.sink.on_event(
-          socket.owner, {.kind = EventKind::kWarning,
-                         .socket = socket.id.load(std::memory_order_relaxed)});  // under the mutex
+    if (socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed) {
+      socket.warned = !tell_queued_locked(socket, 0);  // without memory: after the next drain
     }
   }
+}
+
+bool Shard::tell_queued_locked(Socket& socket, uint64_t queued) noexcept {
+  if (socket.orphaned) return true;  // nobody is there
+  const Appetite appetite = context_.sink.on_event(
+      socket.owner, {.kind = EventKind::kWarning,
+                     .socket = socket.id.load(std::memory_order_relaxed),  // under the mutex
+                     .value = static_cast<int32_t>((queued + 1023) / 1024)});
+  return appetite != Appetite::kBroken;
 }
 
 void Shard::warn_locked(Socket& socket) noexcept {
   const uint64_t queued = socket.output.queued_bytes();
   if (socket.warn_at == 0 || queued < socket.warn_at) return;
+  if (!tell_queued_locked(socket, queued)) return;  // no memory: the next send warns
   while (socket.warn_at <= queued) socket.warn_at *= 2;
   socket.warned = true;
-  if (socket.orphaned) return;  // nobody is there
-  (void)context_.sink.on_event(
-      socket.owner, {.kind = EventKind::kWarning,
-                     .socket = socket.id.load(std::memory_order_relaxed),  // under the mutex
-                     .value = static_cast<int32_t>((queued + 1023) / 1024)});
 }
 
 void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
@@ -252,7 +254,7 @@ void Shard::on_output_failed(Socket& socket, const Error& error) noexcept {
   // S-15: what the peer sent before it went is still read; its end brings the CLOSE.
   emit_error(socket, error);
   set_state(socket, SocketState::kWriteClosed);
-  (void)update_interest(socket);
+  if (const Status armed = update_interest(socket); !armed) on_stream_failed(socket, armed.error());
 }
 
 void Shard::on_writable(Socket& socket) noexcept {
@@ -296,7 +298,7 @@ void Shard::finish_output(Socket& socket) noexcept {
 // could be lost: no input and every byte of ours acknowledged.
 void Shard::discard_input(Socket& socket) noexcept {
   for (size_t reads = 0; reads < kLingerReadsMax; ++reads) {
-    const Result<size_t> got = context_.kernel.recv(socket.fd, read_buffer_);
+    const Result<size_t> got = poller_->discard(context_.kernel, socket.fd, read_buffer_);
     if (!got) {
       if (!os::is_transient(got.error())) return free_socket(socket);
       const Result<size_t> unsent = context_.kernel.unsent_bytes(socket.fd);

@@ -55,7 +55,10 @@ void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
       MutexLock lock(socket.mutex);
       flush_datagrams_locked(socket);
     }
-    (void)update_interest(socket);
+    if (const Status armed = update_interest(socket); !armed) {
+      emit_error(socket, armed.error());  // deaf: as a failed read, S-22
+      return free_socket(socket);
+    }
   }
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
   for (size_t count = 0; count < kDatagramsPerTurnMax; ++count) {
@@ -112,25 +115,34 @@ bool Shard::receive_datagram(Socket& socket) noexcept {
                           .data = std::move(block),
                           .size = size + from_size});
   if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
+  if (appetite == Appetite::kBroken) {
+    context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+  }
+  return true;
+}
+
+bool Shard::send_datagram_locked(Socket& socket, const SendBuffer& buffer,
+                                 const os::SocketAddress& wanted) noexcept {
+  // Without an address it was sent before the dialed name was found.
+  const os::SocketAddress& to = wanted.family() == AF_UNSPEC ? socket.peer : wanted;
+  const iovec part{const_cast<char*>(buffer.data()), buffer.size()};  // only read from
+  const Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
+  if (sent) {
+    // Statistics, written under the mutex.
+    socket.write_bytes.store(socket.write_bytes.load(std::memory_order_relaxed) + *sent,
+                             std::memory_order_relaxed);
+    socket.write_ms.store(statistics_now_ms(), std::memory_order_relaxed);
+    return true;
+  }
+  if (os::is_transient(sent.error())) return false;
+  context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
   return true;
 }
 
 void Shard::flush_datagrams_locked(Socket& socket) noexcept {
   while (socket.udp_output != nullptr && !socket.udp_output->empty()) {
     const QueuedDatagram& next = socket.udp_output->front();
-    const iovec part{const_cast<char*>(next.buffer.data()), next.buffer.size()};  // only read from
-    // Without an address it was sent before the dialed name was found.
-    const os::SocketAddress& to = next.to.family() == AF_UNSPEC ? socket.peer : next.to;
-    const Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
-    if (!sent && os::is_transient(sent.error())) break;
-    if (sent) {
-      // Statistics, written under the mutex.
-      socket.write_bytes.store(socket.write_bytes.load(std::memory_order_relaxed) + *sent,
-                               std::memory_order_relaxed);
-      socket.write_ms.store(statistics_now_ms(), std::memory_order_relaxed);
-    } else {
-      context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
-    }
+    if (!send_datagram_locked(socket, next.buffer, next.to)) break;
     socket.udp_output->pop_front();
   }
   socket.write_blocked = socket.udp_output != nullptr && !socket.udp_output->empty();

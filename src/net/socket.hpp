@@ -70,10 +70,13 @@ struct Opening {
   Addresses addresses;
   size_t next_address = 0;
   int64_t attempt_since_ms = 0;
+  uint32_t retries = 0;
+  int64_t retry_at_ms = 0;  // connect answered EAGAIN: the same address once more
 };
 
 struct OwnerLinkTag;
 struct FullLinkTag;
+struct UntoldLinkTag;
 
 // Home: members marked "turn" belong to the holder of the shard's turn; those marked "mutex" are
 // guarded by `mutex`; those marked "both" are written by the turn under the mutex, so that the turn
@@ -81,7 +84,8 @@ struct FullLinkTag;
 struct Socket : base::MpscNode,
                 base::Timer,
                 base::ListLink<OwnerLinkTag>,
-                base::ListLink<FullLinkTag> {
+                base::ListLink<FullLinkTag>,
+                base::ListLink<UntoldLinkTag> {
   std::atomic<SocketId> id{0};  // 0 while free; written under mutex
   base::Mutex mutex;
   uint32_t table_id = 0;  // the shard's part of the id; both
@@ -102,6 +106,7 @@ struct Socket : base::MpscNode,
   bool output_dead = false;      // mutex; a write failed
   bool in_outbox = false;        // mutex; a worker will flush it
   bool in_attention = false;     // mutex; waits in the shard's attention queue
+  bool end_unposted = false;     // mutex; no memory for the command: attention ends it
   std::optional<base::Error> write_error;  // mutex; for the turn to tell
   WriteQueue output;                       // mutex
   std::unique_ptr<UdpQueue> udp_output;    // mutex
@@ -115,25 +120,27 @@ struct Socket : base::MpscNode,
   std::atomic<int64_t> write_ms{0};
   std::atomic<bool> reading{false};
 
-  bool registered = false;              // turn; the poller knows the descriptor
-  Interest armed;                       // turn
-  bool paused = false;                  // turn
-  bool full = false;                    // turn; the sink has no appetite for full_for
-  int64_t orphaned_ms = 0;              // turn; since when
-  bool error_told = false;              // turn
-  bool peer_ended = false;              // turn; FIN seen
-  uint8_t accept_burst = 1;             // turn
-  OwnerTag full_for = 0;                // turn
-  Route route;                          // turn
-  std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
-  std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
-  int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs; listener:
-                                        // when a failed accept was last logged
-  int64_t pause_until_ms = 0;           // turn; listener: accepting rests
-  int64_t pause_ms = 0;                 // turn; listener: for how long last time
-  uint64_t discarded_bytes = 0;         // turn; lingering
-  uint32_t read_hint = 0;               // turn; how much the next read is likely to bring
-  uint32_t system_drops = 0;            // turn; UDP: datagrams that the system has dropped so far
+  bool registered = false;    // turn; the poller knows the descriptor
+  Interest armed;             // turn
+  bool paused = false;        // turn
+  bool full = false;          // turn; the sink has no appetite for full_for
+  int64_t orphaned_ms = 0;    // turn; since when
+  bool error_told = false;    // turn
+  bool close_untold = false;  // turn; the sink had no memory: told again and again, and
+  std::optional<base::Error> error_untold;  // turn; the id stays until then
+  bool peer_ended = false;                  // turn; FIN seen
+  uint8_t accept_burst = 1;                 // turn
+  OwnerTag full_for = 0;                    // turn
+  Route route;                              // turn
+  std::unique_ptr<FrameCutter> cutter;      // turn; null: no framing
+  std::unique_ptr<Opening> opening;         // turn, once the id's command has arrived
+  int64_t waiting_since_ms = 0;             // turn; since when the state's deadline runs; listener:
+                                            // when a failed accept was last logged
+  int64_t pause_until_ms = 0;               // turn; listener: accepting rests
+  int64_t pause_ms = 0;                     // turn; listener: for how long last time
+  uint64_t discarded_bytes = 0;             // turn; lingering
+  uint32_t read_hint = 0;                   // turn; how much the next read is likely to bring
+  uint32_t system_drops = 0;  // turn; UDP: datagrams that the system has dropped so far
 };
 
 inline bool is_listener(SocketState state) noexcept {

@@ -1,8 +1,11 @@
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 
+#include "base/memory.hpp"
 #include "net/resolver.hpp"
 #include "os/lookup.hpp"
 
@@ -13,7 +16,8 @@ using base::Errc;
 using base::Error;
 using base::Result;
 
-constexpr size_t kThreadsMax = 4;
+constexpr size_t kThreadsMax = 128;  // so many lookups may hang before others wait
+constexpr size_t kThreadsKept = 4;   // when there is nothing to do
 
 struct Lookup {
   std::string host;
@@ -40,11 +44,16 @@ void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
     queue->waiting.pop_front();
     ++queue->busy;
     lock.unlock();
-    Result<Addresses> found = os::lookup(lookup.host);
+    Result<Addresses> found = Error::from_errno(ENOMEM);
+    (void)base::try_allocate([&] { found = os::lookup(lookup.host); });
     lock.lock();
     --queue->busy;
     if (queue->closed) return;  // nobody is left who could be told
     lookup.done(std::move(found));
+    if (queue->waiting.empty() && queue->threads > kThreadsKept) {
+      --queue->threads;
+      return;
+    }
   }
 }
 
@@ -70,14 +79,28 @@ class SystemResolver final : public Resolver {
     }
     queue_->waiting.push_back({std::move(host), std::move(done)});
     const bool all_busy = queue_->busy + queue_->waiting.size() > queue_->threads;
-    if (all_busy && queue_->threads < kThreadsMax) {
-      ++queue_->threads;
-      std::thread(serve, queue_).detach();  // see Queue
+    if (all_busy && queue_->threads < kThreadsMax && !add_thread() && queue_->threads == 0) {
+      Lookup lookup = std::move(queue_->waiting.back());
+      queue_->waiting.pop_back();
+      lock.unlock();
+      lookup.done(Error::from_errno(EAGAIN));  // nobody could answer it
+      return;
     }
     queue_->changed.notify_one();
   }
 
  private:
+  // With the mutex held. False: the system has no more threads, or memory, for us.
+  bool add_thread() noexcept {
+    try {
+      std::thread(serve, queue_).detach();  // see Queue
+    } catch (const std::exception&) {
+      return false;
+    }
+    ++queue_->threads;
+    return true;
+  }
+
   const size_t lookups_max_;
   std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();  // ADR 0009
 };

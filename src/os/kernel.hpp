@@ -38,6 +38,15 @@ struct Datagram {
   uint32_t dropped = 0;
 };
 
+// What io_uring does in place of a call.
+enum class RingCall : uint8_t {
+  kSetUp,   // make the rings
+  kArm,     // begin a request: it ends at once with what is answered, when that is negative
+  kAccept,  // hand over a descriptor that was accepted
+  kRecv,    // hand over bytes that were received; fewer may be answered
+  kSend,    // send bytes; fewer may be answered
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -69,6 +78,13 @@ class Kernel {
   virtual base::Result<size_t> send_to(int fd, std::span<const iovec> parts,
                                        const SocketAddress* to) noexcept = 0;
   virtual base::Result<Datagram> recv_from(int fd, std::span<char> into) noexcept = 0;
+
+  // As accept() tells it, of a connection that was accepted without asking; also when it is over.
+  virtual base::Result<SocketAddress> accepted_address(int fd) noexcept { return peer_address(fd); }
+  // What io_uring is going to answer or to ask for: `result` (bytes, a descriptor, 0; negative:
+  // -errno), unless this kernel fails on purpose. Nothing is lost then: what was received or
+  // accepted is handed over another time.
+  virtual int ring_result(RingCall /*call*/, int /*fd*/, int result) noexcept { return result; }
 
   // For descriptors that somebody else opened. EBADF and the like tell that it cannot be used.
   virtual base::Status set_nonblocking(int fd) noexcept = 0;

@@ -195,6 +195,21 @@ Result<Datagram> RealKernel::recv_from(int fd, std::span<char> into) noexcept {
   return datagram;
 }
 
+// getpeername() refuses when the peer has reset the connection meanwhile; SO_PEERNAME remembers,
+// but wants to be asked for exactly as many bytes as there are.
+Result<SocketAddress> RealKernel::accepted_address(int fd) noexcept {
+  const Result<SocketAddress> peer = peer_address(fd);
+  if (peer || peer.error().sys_errno() != ENOTCONN) return peer;
+  for (const size_t exact : {sizeof(sockaddr_in6), sizeof(sockaddr_in)}) {
+    sockaddr_storage storage{};
+    socklen_t size = static_cast<socklen_t>(exact);
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &storage, &size) < 0) continue;
+    const auto address = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
+    if (address) return *address;
+  }
+  return peer;
+}
+
 Status RealKernel::set_nonblocking(int fd) noexcept {
   const int flags = ::fcntl(fd, F_GETFL, 0);
   if (flags < 0) return Error::from_errno(errno);

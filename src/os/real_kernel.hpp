@@ -25,6 +25,7 @@ class RealKernel final : public Kernel {
   base::Result<size_t> send_to(int fd, std::span<const iovec> parts,
                                const SocketAddress* to) noexcept override;
   base::Result<Datagram> recv_from(int fd, std::span<char> into) noexcept override;
+  base::Result<SocketAddress> accepted_address(int fd) noexcept override;
   base::Status set_nonblocking(int fd) noexcept override;
   base::Result<int> open_reserve() noexcept override;
   void close(int fd) noexcept override;

@@ -12,21 +12,22 @@ std::optional<SocketAddress> SocketAddress::parse(std::string_view host, uint16_
     host = host.substr(1, host.size() - 2);
   }
   if (host.empty() || host.size() >= INET6_ADDRSTRLEN + IF_NAMESIZE) return std::nullopt;
-  std::string text(host);
-  if (text.find('\0') != std::string::npos) return std::nullopt;
+  if (host.find('\0') != std::string_view::npos) return std::nullopt;
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE] = "";
+  std::memcpy(text, host.data(), host.size());
   SocketAddress address;
-  if (::inet_pton(AF_INET, text.c_str(), &address.storage_.v4.sin_addr) == 1) {
+  if (::inet_pton(AF_INET, text, &address.storage_.v4.sin_addr) == 1) {
     address.storage_.v4.sin_family = AF_INET;
     address.set_port(port);
     return address;
   }
   unsigned scope = 0;
-  if (const size_t percent = text.find('%'); percent != std::string::npos) {
-    scope = ::if_nametoindex(text.c_str() + percent + 1);
+  if (char* percent = std::strchr(text, '%'); percent != nullptr) {
+    scope = ::if_nametoindex(percent + 1);
     if (scope == 0) return std::nullopt;
-    text.resize(percent);
+    *percent = '\0';
   }
-  if (::inet_pton(AF_INET6, text.c_str(), &address.storage_.v6.sin6_addr) != 1) return std::nullopt;
+  if (::inet_pton(AF_INET6, text, &address.storage_.v6.sin6_addr) != 1) return std::nullopt;
   address.storage_.v6.sin6_family = AF_INET6;
   address.storage_.v6.sin6_scope_id = scope;
   address.set_port(port);
@@ -66,15 +67,25 @@ void SocketAddress::set_port(uint16_t port) noexcept {
   (is_v6() ? storage_.v6.sin6_port : storage_.v4.sin_port) = htons(port);
 }
 
-std::string SocketAddress::ip() const {
+AddressText SocketAddress::ip_text() const noexcept {
   char text[INET6_ADDRSTRLEN] = "";
   if (is_v4()) ::inet_ntop(AF_INET, &storage_.v4.sin_addr, text, sizeof text);
   if (is_v6()) ::inet_ntop(AF_INET6, &storage_.v6.sin6_addr, text, sizeof text);
-  return text;
+  return std::string_view(text);
+}
+
+AddressText SocketAddress::text() const noexcept {
+  if (family() == AF_UNSPEC) return {};
+  AddressText text = ip_text();
+  return text << ":" << port();
+}
+
+std::string SocketAddress::ip() const {
+  return std::string(ip_text().view());
 }
 
 std::string SocketAddress::to_string() const {
-  return family() == AF_UNSPEC ? std::string() : ip() + ":" + std::to_string(port());
+  return std::string(text().view());
 }
 
 bool operator==(const SocketAddress& a, const SocketAddress& b) noexcept {

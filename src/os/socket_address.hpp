@@ -9,7 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.hpp"
+
 namespace skyloom::os {
+
+using AddressText = base::Text<63>;
 
 class SocketAddress {
  public:
@@ -34,7 +38,9 @@ class SocketAddress {
   const in_addr& v4() const noexcept { return storage_.v4.sin_addr; }
   const in6_addr& v6() const noexcept { return storage_.v6.sin6_addr; }
 
-  std::string ip() const;         // "127.0.0.1", "::1"; empty when unspecified
+  std::string ip() const;                // "127.0.0.1", "::1"; empty when unspecified
+  AddressText ip_text() const noexcept;  // the same two, without memory
+  AddressText text() const noexcept;
   std::string to_string() const;  // "ip:port", IPv6 without brackets; empty when unspecified
 
   friend bool operator==(const SocketAddress& a, const SocketAddress& b) noexcept;

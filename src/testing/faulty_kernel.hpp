@@ -1,5 +1,6 @@
 // A kernel and a poller that fail on purpose: the k-th call of a kind, with the errno of the test's
-// choice, without reaching the real ones. Any thread.
+// choice, without reaching the real ones (but an interrupted connect goes on, as it does on Linux).
+// Any thread.
 #pragma once
 
 #include <array>
@@ -34,11 +35,13 @@ enum class Call : uint8_t {
   kRecvFrom,
   kSetNonblocking,
   kOpenReserve,
+  kRingSetUp,  // of io_uring, whose receives, accepts and sends count as kRecv, kAccept and kSend
+  kRingArm,
   kClose,  // counted; a close cannot fail
   kAdd,    // of a poller, like the following
   kModify,
   kRemove,  // counted only
-  kWait,    // counted only
+  kWait,    // fails: a wait that ends at once, without events
   kWake,    // counted only
 };
 inline constexpr size_t kCallCount = static_cast<size_t>(Call::kWake) + 1;
@@ -55,8 +58,12 @@ class Faults {
   // How often it failed on purpose: a test asserts that its plan was carried out.
   size_t injected(Call call) const noexcept;
 
+  size_t injected_in_all() const noexcept;
+  // The descriptor of the last call that failed on purpose; -1: none, or a call without one.
+  int last_fd() const noexcept { return last_fd_.load(); }
+
   // For the wrappers: counts the call; 0, or the errno that it must fail with.
-  int on_call(Call call) noexcept;
+  int on_call(Call call, int fd = -1) noexcept;
 
  private:
   struct Plan {
@@ -72,6 +79,7 @@ class Faults {
   std::vector<Plan> plans_ SKYLOOM_GUARDED_BY(mutex_);
   std::array<std::atomic<size_t>, kCallCount> counts_{};
   std::array<std::atomic<size_t>, kCallCount> injected_{};
+  std::atomic<int> last_fd_{-1};
 };
 
 class FaultyKernel final : public os::Kernel {
@@ -110,6 +118,8 @@ class FaultyKernel final : public os::Kernel {
   base::Result<os::Datagram> recv_from(int fd, std::span<char> into) noexcept override;
   base::Status set_nonblocking(int fd) noexcept override;
   base::Result<int> open_reserve() noexcept override;
+  base::Result<os::SocketAddress> accepted_address(int fd) noexcept override;
+  int ring_result(os::RingCall call, int fd, int result) noexcept override;
   void close(int fd) noexcept override;
 
  private:
@@ -124,7 +134,9 @@ class FaultyKernel final : public os::Kernel {
 class FaultyPoller final : public net::Poller {
  public:
   // Borrows the poller, which outlives it.
-  explicit FaultyPoller(net::Poller& poller) noexcept : poller_(poller) {}
+  explicit FaultyPoller(net::Poller& poller) noexcept : poller_(poller), faults_(own_faults_) {}
+  // Fails by the plans of somebody else.
+  FaultyPoller(net::Poller& poller, Faults& faults) noexcept : poller_(poller), faults_(faults) {}
 
   void fail(Call call, int k, int errno_value, int times = 1) {
     faults_.fail(call, k, errno_value, times);
@@ -132,15 +144,32 @@ class FaultyPoller final : public net::Poller {
   size_t count(Call call) const noexcept { return faults_.count(call); }
   size_t injected(Call call) const noexcept { return faults_.injected(call); }
 
-  base::Status add(int fd, uint32_t token, net::Interest interest) noexcept override;
+  base::Status add(int fd, uint32_t token, net::Interest interest,
+                   net::Source source) noexcept override;
   base::Status modify(int fd, uint32_t token, net::Interest interest) noexcept override;
   void remove(int fd) noexcept override;
+  void forget(int fd) noexcept override { poller_.forget(fd); }
+  base::Result<size_t> recv(os::Kernel& kernel, int fd, std::span<char> into) noexcept override {
+    return poller_.recv(kernel, fd, into);
+  }
+  base::Result<os::Accepted> accept(os::Kernel& kernel, int fd) noexcept override {
+    return poller_.accept(kernel, fd);
+  }
+  base::Result<size_t> discard(os::Kernel& kernel, int fd,
+                               std::span<char> scratch) noexcept override {
+    return poller_.discard(kernel, fd, scratch);
+  }
+  base::Status take_error(os::Kernel& kernel, int fd) noexcept override {
+    return poller_.take_error(kernel, fd);
+  }
+  void submit() noexcept override { poller_.submit(); }
   size_t wait(std::span<net::Readiness> into, std::optional<base::Nanos> timeout) noexcept override;
   void wake() noexcept override;
 
  private:
   net::Poller& poller_;
-  Faults faults_;
+  Faults own_faults_;
+  Faults& faults_;
 };
 
 }  // namespace skyloom::testing

@@ -86,8 +86,8 @@ TEST_F(FaultyKernelTest, AFaultyPollerRefusesAndCounts) {
   const int fd = network_.open_socket(AF_INET, SocketType::kDatagram).value();
   poller.fail(Call::kAdd, 1, ENOSPC);
   poller.fail(Call::kModify, 1, ENOMEM);
-  EXPECT_TRUE(fails_with(poller.add(fd, 1, {.write = true}), ENOSPC));
-  ASSERT_TRUE(is_ok(poller.add(fd, 1, {.write = true})));
+  EXPECT_TRUE(fails_with(poller.add(fd, 1, {.write = true}, net::Source::kOther), ENOSPC));
+  ASSERT_TRUE(is_ok(poller.add(fd, 1, {.write = true}, net::Source::kOther)));
   EXPECT_TRUE(fails_with(poller.modify(fd, 2, {}), ENOMEM));
   net::Readiness event;
   EXPECT_EQ(poller.wait(std::span(&event, 1), std::nullopt), 1u);

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "net/network.hpp"
-#include "net/poller/epoll_poller.hpp"
+#include "net/poller/real_poller.hpp"
 #include "os/real_clock.hpp"
 #include "os/real_kernel.hpp"
 #include "testing/peer.hpp"
@@ -27,15 +27,16 @@
 
 namespace skyloom::net {
 
-enum class Backend { kEpoll, kSim };
+enum class Backend { kEpoll, kUring, kSim };
 enum class TurnMode { kDedicated, kPassedAround };
 
 // Those that work on this machine, all real ones first.
 std::vector<Backend> all_backends();
 const char* name_of(Backend backend);
 bool is_simulated(Backend backend);
-// `sim` is used by the simulated one only.
-base::Result<std::unique_ptr<Poller>> make_poller(Backend backend, testing::SimNetwork& sim);
+// `sim` is used by the simulated one only, `kernel` by io_uring.
+base::Result<std::unique_ptr<Poller>> make_poller(Backend backend, testing::SimNetwork& sim,
+                                                  os::Kernel& kernel);
 
 struct Setting {
   Backend backend;

@@ -146,7 +146,7 @@ TEST_F(SimDelayTest, PacketsArriveWhenTheClockSaysSoAndNotBefore) {
   PeerListener listener = PeerListener::open(world(), local()).value();
   const int fd = network_.open_socket(AF_INET, SocketType::kStream).value();
   ASSERT_TRUE(fails_with(network_.connect(fd, listener.address()), EINPROGRESS));
-  ASSERT_TRUE(is_ok(poller_.add(fd, 1, {.read = true, .write = true})));
+  ASSERT_TRUE(is_ok(poller_.add(fd, 1, {.read = true, .write = true}, net::Source::kOther)));
   std::array<net::Readiness, 4> events{};
   EXPECT_EQ(poller_.wait(events, std::nullopt), 0u);
   clock_.advance(milliseconds(10));
@@ -265,7 +265,7 @@ TEST(SimThreads, ManyConnectionsEchoFromManyThreadsThroughOnePoller) {
   const PeerWorld world{network, waiter};
   SimPoller poller(network);
   PeerListener listener = PeerListener::open(world, local()).value();
-  ASSERT_TRUE(is_ok(poller.add(listener.fd(), 0, {.read = true})));
+  ASSERT_TRUE(is_ok(poller.add(listener.fd(), 0, {.read = true}, net::Source::kOther)));
   std::vector<std::thread> clients;
   for (int index = 0; index < kClients; ++index) {
     clients.emplace_back([&world, &listener] {
@@ -285,7 +285,8 @@ TEST(SimThreads, ManyConnectionsEchoFromManyThreadsThroughOnePoller) {
     for (const net::Readiness& event : std::span(events).first(count)) {
       if (event.token == 0) {
         const int fd = network.accept(listener.fd()).value().fd;
-        ASSERT_TRUE(is_ok(poller.add(fd, static_cast<uint32_t>(fd), {.read = true})));
+        ASSERT_TRUE(
+            is_ok(poller.add(fd, static_cast<uint32_t>(fd), {.read = true}, net::Source::kOther)));
         continue;
       }
       std::array<char, 1000> bytes;

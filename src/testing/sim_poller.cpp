@@ -20,7 +20,7 @@ SimPoller::~SimPoller() {
   }
 }
 
-Status SimPoller::add(int fd, uint32_t token, Interest interest) noexcept {
+Status SimPoller::add(int fd, uint32_t token, Interest interest, net::Source /*source*/) noexcept {
   const MutexLock lock(network_.mutex_);
   SimSocket* socket = network_.by_fd(fd);
   if (socket == nullptr) return Error::from_errno(EBADF);

@@ -25,7 +25,8 @@ class SimPoller final : public net::Poller {
   SimPoller& operator=(const SimPoller&) = delete;
 
   // Errors: EBADF, EEXIST, ENOENT, EPERM (a reserved descriptor), as of epoll_ctl.
-  base::Status add(int fd, uint32_t token, net::Interest interest) noexcept override;
+  base::Status add(int fd, uint32_t token, net::Interest interest,
+                   net::Source source) noexcept override;
   base::Status modify(int fd, uint32_t token, net::Interest interest) noexcept override;
   void remove(int fd) noexcept override;
   size_t wait(std::span<net::Readiness> into, std::optional<base::Nanos> timeout) noexcept override;

@@ -33,9 +33,10 @@ inline constexpr Interest kNone{};
 class PlainEpoll final : public net::Poller {
  public:
   PlainEpoll() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_NONBLOCK)) {
-    EXPECT_TRUE(is_ok(add(wake_.get(), kWakeToken, kRead)));
+    EXPECT_TRUE(is_ok(control(EPOLL_CTL_ADD, wake_.get(), kWakeToken, kRead)));
   }
-  base::Status add(int fd, uint32_t token, Interest interest) noexcept override {
+  base::Status add(int fd, uint32_t token, Interest interest,
+                   net::Source /*source*/) noexcept override {
     return control(EPOLL_CTL_ADD, fd, token, interest);
   }
   base::Status modify(int fd, uint32_t token, Interest interest) noexcept override {
@@ -138,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(Pollers, SimPollerTest, ::testing::Values(Kind::kReal, 
 
 TEST_P(SimPollerTest, EventsAreReportedAsLongAsTheyAreTrue) {
   auto [client, server] = connected();
-  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 7, kRead)));
+  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 7, kRead, net::Source::kOther)));
   EXPECT_EQ(now(), "none");
   ASSERT_TRUE(is_ok(client.send_all("ab")));
   EXPECT_EQ(next(), "7r");
@@ -151,7 +152,7 @@ TEST_P(SimPollerTest, EventsAreReportedAsLongAsTheyAreTrue) {
 TEST_P(SimPollerTest, OnlyWhatWasAskedIsReportedAndTheTokenChangesWithTheInterest) {
   auto [client, server] = connected();
   ASSERT_TRUE(is_ok(client.send_all("a")));
-  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kWrite)));
+  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kWrite, net::Source::kOther)));
   EXPECT_EQ(next(), "1w");
   ASSERT_TRUE(is_ok(poller_->modify(server.fd(), 2, kBoth)));
   EXPECT_EQ(next(), "2rw");
@@ -163,7 +164,7 @@ TEST_P(SimPollerTest, OnlyWhatWasAskedIsReportedAndTheTokenChangesWithTheInteres
 
 TEST_P(SimPollerTest, FailuresAndHangUpsAreReportedWithoutBeingAskedFor) {
   auto [client, server] = connected();
-  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kNone)));
+  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kNone, net::Source::kOther)));
   client.reset();
   EXPECT_EQ(next(), "1fh");
   EXPECT_TRUE(fails_with(kernel_->take_error(server.fd()), ECONNRESET));
@@ -172,7 +173,7 @@ TEST_P(SimPollerTest, FailuresAndHangUpsAreReportedWithoutBeingAskedFor) {
 
 TEST_P(SimPollerTest, AnEndOfStreamIsNoHangUp) {
   auto [client, server] = connected();
-  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kNone)));
+  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kNone, net::Source::kOther)));
   client.close();
   EXPECT_EQ(next(milliseconds(1)), "none");
   ASSERT_TRUE(is_ok(poller_->modify(server.fd(), 1, kRead)));
@@ -182,21 +183,21 @@ TEST_P(SimPollerTest, AnEndOfStreamIsNoHangUp) {
 TEST_P(SimPollerTest, WrongRegistrationsFailWithTheErrorsOfEpoll) {
   auto [client, server] = connected();
   EXPECT_TRUE(fails_with(poller_->modify(server.fd(), 1, kRead), ENOENT));
-  EXPECT_TRUE(fails_with(poller_->add(987654321, 1, kRead), EBADF));
-  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kRead)));
-  EXPECT_TRUE(fails_with(poller_->add(server.fd(), 1, kRead), EEXIST));
+  EXPECT_TRUE(fails_with(poller_->add(987654321, 1, kRead, net::Source::kOther), EBADF));
+  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kRead, net::Source::kOther)));
+  EXPECT_TRUE(fails_with(poller_->add(server.fd(), 1, kRead, net::Source::kOther), EEXIST));
   poller_->remove(server.fd());
   poller_->remove(server.fd());
   EXPECT_TRUE(fails_with(poller_->modify(server.fd(), 1, kRead), ENOENT));
-  EXPECT_TRUE(is_ok(poller_->add(server.fd(), 1, kRead)));
+  EXPECT_TRUE(is_ok(poller_->add(server.fd(), 1, kRead, net::Source::kOther)));
   const PeerFd reserve(world(), kernel_->open_reserve().value());
-  EXPECT_TRUE(fails_with(poller_->add(reserve.get(), 1, kRead), EPERM));
+  EXPECT_TRUE(fails_with(poller_->add(reserve.get(), 1, kRead, net::Source::kOther), EPERM));
 }
 
 TEST_P(SimPollerTest, AClosedDescriptorIsForgottenAndItsNumberCanBeAddedAnew) {
   auto [client, server] = connected();
   const PeerFd gap(world(), kernel_->open_reserve().value());  // the listener's old number
-  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kBoth)));
+  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 1, kBoth, net::Source::kOther)));
   EXPECT_EQ(next(), "1w");
   const int number = server.fd();
   server.close();
@@ -204,7 +205,7 @@ TEST_P(SimPollerTest, AClosedDescriptorIsForgottenAndItsNumberCanBeAddedAnew) {
   const PeerFd reused(world(), kernel_->open_socket(AF_INET, os::SocketType::kDatagram).value());
   EXPECT_EQ(reused.get(), number);
   EXPECT_TRUE(fails_with(poller_->modify(reused.get(), 2, kWrite), ENOENT));
-  ASSERT_TRUE(is_ok(poller_->add(reused.get(), 2, kWrite)));
+  ASSERT_TRUE(is_ok(poller_->add(reused.get(), 2, kWrite, net::Source::kOther)));
   EXPECT_EQ(next(), "2w");
 }
 
@@ -221,7 +222,7 @@ TEST_P(SimPollerTest, AWakeIsKeptForTheNextWaitAndOnlyForThat) {
 
 TEST_P(SimPollerTest, AWaitEndsWithAnEventThatAnotherThreadCauses) {
   auto [client, server] = connected();
-  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 5, kRead)));
+  ASSERT_TRUE(is_ok(poller_->add(server.fd(), 5, kRead, net::Source::kOther)));
   std::thread sender([&peer = client] { EXPECT_TRUE(is_ok(peer.send_all("late"))); });
   std::array<Readiness, 4> events{};
   EXPECT_EQ(poller_->wait(events, std::nullopt), 1u);
@@ -234,7 +235,7 @@ TEST_P(SimPollerTest, WithLittleRoomEverySocketHasItsTurn) {
   auto [third, fourth] = connected();
   uint32_t token = 0;
   for (const Peer* peer : {&first, &second, &third, &fourth}) {
-    ASSERT_TRUE(is_ok(poller_->add(peer->fd(), token++, kWrite)));
+    ASSERT_TRUE(is_ok(poller_->add(peer->fd(), token++, kWrite, net::Source::kOther)));
   }
   std::array<int, 4> seen{};
   for (int round = 0; round < 8; ++round) {

@@ -134,7 +134,8 @@ class WatchedPoller final : public net::Poller {
         contract_(contract),
         shard_(shard) {}
 
-  base::Status add(int fd, uint32_t token, net::Interest interest) noexcept override;
+  base::Status add(int fd, uint32_t token, net::Interest interest,
+                   net::Source source) noexcept override;
   base::Status modify(int fd, uint32_t token, net::Interest interest) noexcept override;
   void remove(int fd) noexcept override;
   size_t wait(std::span<net::Readiness> into, std::optional<base::Nanos> timeout) noexcept override;

@@ -49,7 +49,7 @@ base::Result<std::unique_ptr<Poller>> EpollPoller::create() {
   return std::unique_ptr<Poller>(new EpollPoller(std::move(epoll), std::move(event)));
 }
 
-Status EpollPoller::add(int fd, uint32_t token, Interest interest) noexcept {
+Status EpollPoller::add(int fd, uint32_t token, Interest interest, Source /*source*/) noexcept {
   epoll_event event = event_of(token, interest);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0) return Error::from_errno(errno);
   return {};

@@ -12,7 +12,7 @@ class EpollPoller final : public Poller {
  public:
   static base::Result<std::unique_ptr<Poller>> create();
 
-  base::Status add(int fd, uint32_t token, Interest interest) noexcept override;
+  base::Status add(int fd, uint32_t token, Interest interest, Source source) noexcept override;
   base::Status modify(int fd, uint32_t token, Interest interest) noexcept override;
   void remove(int fd) noexcept override;
   size_t wait(std::span<Readiness> into, std::optional<base::Nanos> timeout) noexcept override;

@@ -92,10 +92,10 @@ static void receives_and_answers(const char* ip) {
   CHECK_TEXT(text, "answer");
 }
 
-TEST(S_20_an_IPv4_address_has_7_bytes_and_serves_for_the_answer) {
+TEST(S_20_socket_server_udp_address_of_IPv4_has_7_bytes_and_serves_for_the_answer) {
   receives_and_answers("127.0.0.1");
 }
-TEST(S_20_an_IPv6_address_has_19_bytes_and_serves_for_the_answer) {
+TEST(S_20_socket_server_udp_address_of_IPv6_has_19_bytes_and_serves_for_the_answer) {
   if (has_ipv6()) receives_and_answers("::1");
 }
 

@@ -291,8 +291,9 @@ int peer_connect_to(const char* ip, int port) {
   struct sockaddr_in v4 = loopback(port);
   const int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   CHECK(fd >= 0);
-  /* A small window, or the kernel takes megabytes before the engine has to queue one byte. */
-  const int window = 32 << 10;
+  /* A window of fixed size (more than a segment of the loopback), or the kernel takes megabytes
+   * before the engine has to queue one byte. */
+  const int window = 256 << 10;
   CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window) == 0);
   const int failed = is_v6 ? connect(fd, (struct sockaddr*)&v6, sizeof v6)
                            : connect(fd, (struct sockaddr*)&v4, sizeof v4);

@@ -3,7 +3,7 @@
 
 /* --- S-06 --- */
 
-TEST(S_06_start_on_an_accepted_socket_gives_it_to_the_caller_who_hears_start) {
+TEST(S_06_socket_server_start_gives_an_accepted_socket_to_the_caller_who_hears_start) {
   int listener = 0, peer = 0;
   const int id = open_accepted(OWNER, &listener, &peer);
   peer_write(peer, "early");
@@ -214,7 +214,7 @@ TEST(S_08_a_bound_descriptor_delivers_data_without_start) {
 
 /* --- S-09 --- */
 
-TEST(S_09_a_paused_socket_delivers_no_data_until_it_is_resumed) {
+TEST(S_09_socket_server_pause_stops_data_until_the_socket_is_resumed) {
   int peer = 0;
   const int id = open_pair(OWNER, &peer);
   socket_server_pause(server, OTHER_OWNER, id); /* whoever calls */
@@ -306,7 +306,7 @@ TEST(S_09_a_paused_datagram_socket_receives_later) {
 
 /* --- S-10 to S-14: CLOSE --- */
 
-TEST(S_10_close_by_a_stranger_tells_the_owner_once) {
+TEST(S_10_socket_server_close_by_a_stranger_tells_the_owner_once) {
   int peer = 0;
   const int id = open_pair(OWNER, &peer);
   socket_server_close(server, OTHER_OWNER, id);
@@ -325,7 +325,7 @@ TEST(S_10_close_goes_to_the_owner_at_that_moment) {
   EXPECT_QUIET();
 }
 
-TEST(S_10_shutdown_by_a_stranger_tells_the_owner_once) {
+TEST(S_10_socket_server_shutdown_by_a_stranger_tells_the_owner_once) {
   int peer = 0;
   const int id = open_pair(OWNER, &peer);
   socket_server_shutdown(server, OTHER_OWNER, id);

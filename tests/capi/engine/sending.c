@@ -402,7 +402,7 @@ TEST(S_17_a_warning_goes_to_the_new_owner_after_a_transfer) {
 
 /* --- S-23 and the ownership of buffers --- */
 
-TEST(S_23_an_object_is_freed_once_when_it_was_sent) {
+TEST(S_23_socket_server_userobject_frees_an_object_once_when_it_was_sent) {
   int peer = 0;
   const int id = open_pair(OWNER, &peer);
   struct object object = {"object", 6, 0, 0, 0};
