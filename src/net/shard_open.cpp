@@ -114,7 +114,10 @@ void Shard::open_listener(Socket& socket) noexcept {
     socket.peer = *local;
   }
   (void)emit_open(socket, local->ip_text(), local->port());
-  if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  const bool paused = socket.paused;  // by a pause that came after the start
+  if (started_by) start(id, *started_by);
+  if (started_by && paused && find(id) != nullptr) pause(socket);
 }
 
 void Shard::open_foreign(Socket& socket) noexcept {

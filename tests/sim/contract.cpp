@@ -179,7 +179,8 @@ SendVerdict Contract::before_send(SocketId id, const Buffer& buffer, Priority pr
         break;
     }
   }
-  if (buffer.size == 0) return SendVerdict::kAccepted;  // released at once
+  if (buffer.size == 0) return SendVerdict::kAccepted;          // released at once
+  if (sock.output.buffers() == 0) sock.progress_ms = now_ms();  // a new wait begins
   sock.output.push(buffer, priority);
   ++queued_buffers_;
   was_queued_ = true;

@@ -45,12 +45,12 @@ void Contract::told(OwnerTag owner, const Event& event) {
       event.kind == EventKind::kError && commands_run_ &&
       ((sock.limit_hit && is_text(std::string(event.text), Errc::kWriteBufferLimit)) ||
        (sock.write_error && event.text == *sock.write_error));
-  if (event.kind == EventKind::kError && sock.kind == Kind::kUdp && sock.by_name_once &&
-      last_failure_ != 0 && event.text == text_of_errno(last_failure_)) {
-    sock.expected.clear();  // it could not be opened: its one ERROR, and no answer to start
-  }
   while (late && !sock.wishes.empty()) run_wish(sock);
   for (;;) {
+    if (event.kind == EventKind::kError && sock.kind == Kind::kUdp && sock.by_name_once &&
+        last_failure_ != 0 && event.text == text_of_errno(last_failure_)) {
+      sock.expected.clear();  // it could not be opened: its one ERROR, and no answer to start
+    }
     if (refused && !sock.expected.empty() && sock.expected.front().kind == EventKind::kOpen) {
       sock.expected.pop_front();  // in place of the answer to start
     }

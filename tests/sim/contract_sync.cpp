@@ -175,10 +175,6 @@ void Contract::check_overdue(uint32_t shard) {
     if (sock.life == Life::kOpen && over(sock.active_ms, limits_.idle_timeout_ms)) {
       fail(&sock, "it is idle beyond its deadline");
     }
-    if (sock.life == Life::kClosing &&
-        over(std::max(sock.closing_since_ms, sock.progress_ms), limits_.linger_timeout_ms)) {
-      fail(&sock, "it lingers beyond its deadline");
-    }
   }
 }
 

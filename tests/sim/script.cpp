@@ -381,6 +381,7 @@ void World::peer_step() {
 }
 
 void World::clock_step() {
+  network_->flush(outbox_);  // a worker does not keep it over time
   const size_t choice = below(1000);
   base::Nanos by = milliseconds(1 + below(20));
   if (choice < 300) {

@@ -375,7 +375,8 @@ Status WatchedPoller::add(int fd, uint32_t token, net::Interest interest,
                           net::Source source) noexcept {
   const int code = kernel_.watch_fault();
   kernel_.trace("add", fd, (interest.read ? 1 : 0) + (interest.write ? 2 : 0));
-  Status added = code != 0 ? Status(Error::from_errno(code)) : poller_.add(fd, token, interest, source);
+  Status added =
+      code != 0 ? Status(Error::from_errno(code)) : poller_.add(fd, token, interest, source);
   if (added) {
     contract_.on_watched(token, fd);
   } else {
