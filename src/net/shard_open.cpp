@@ -16,7 +16,7 @@ using base::Status;
 
 namespace {
 
-constexpr int64_t kAcceptErrorTellMs = 1000;  // to each listener (D-27, K21)
+constexpr int64_t kAcceptErrorTellMs = 1000;  // for each listener (D-27)
 constexpr uint8_t kAcceptBurstMax = 64;
 constexpr int kConnectRepeatsMax = 4;    // after an interruption
 constexpr int64_t kConnectRetryMs = 10;  // after EAGAIN
@@ -278,18 +278,20 @@ bool Shard::accept_one(Socket& listener) noexcept {
 
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
-  const bool tells = now_ms_ - listener.waiting_since_ms >= kAcceptErrorTellMs;
-  if (tells) listener.waiting_since_ms = now_ms_;
+  const bool tell = now_ms_ - listener.waiting_since_ms >= kAcceptErrorTellMs;
+  if (tell) listener.waiting_since_ms = now_ms_;
   if (!os::is_out_of_descriptors(error)) {
-    if (tells) {
+    if (tell) {
       base::Text<255> line("accept on socket ");
       line << listener.id.load(std::memory_order_relaxed);  // our own turn
       context_.log.log(line << ": " << error.text());
     }
     return rest_listener(listener);
   }
-  const base::ErrorText text = error.text();
-  if (tells) (void)emit(listener, {.kind = EventKind::kError, .text = text});
+  if (tell) {
+    const base::ErrorText text = error.text();
+    (void)emit(listener, {.kind = EventKind::kError, .text = text});
+  }
   // S-18: the reserved descriptor makes room to turn this client away, so that it need not hang.
   // Pairs with the exchange in hold_reserve(): one of us has it at a time.
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);

@@ -308,9 +308,19 @@ void World::react() {
     told_.pop_front();
     ++progress_;
     keep(told);
+    if (is_finishing_) {
+      end_late(told);
+      continue;
+    }
     const Handler handler = lives_[told.id].handler;  // a copy: the handler may replace itself
     if (handler) handler(*this, told);
   }
+}
+
+// The scenario is over, and with it what its handlers refer to.
+void World::end_late(const Told& told) {
+  if (told.kind == EventKind::kAccept) close_socket(static_cast<SocketId>(told.value));
+  if (told.kind == EventKind::kClose) close_socket(told.id);
 }
 
 bool World::step() {
@@ -380,6 +390,7 @@ void World::check_lives() {
 }
 
 Verdict World::finish() {
+  is_finishing_ = true;
   for (const auto& [id, life] : lives_) {
     if (!life.has_ended() || life.closes != 0) close_socket(id);
   }

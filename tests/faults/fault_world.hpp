@@ -152,6 +152,7 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
   bool step();
   void react();
   void keep(const Told& told);
+  void end_late(const Told& told);
   bool step_peer(RawPeer& peer);
   net::SendBuffer counted(std::string_view bytes);
   std::optional<net::SocketId> keep_id(const base::Result<net::SocketId>& id, Handler handler);
@@ -173,6 +174,7 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
   bool released_twice_ = false;
   size_t progress_ = 0;
   size_t empty_turns_ = 0;
+  bool is_finishing_ = false;
   Verdict verdict_;
 };
 

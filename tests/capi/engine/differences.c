@@ -428,7 +428,7 @@ TEST(D_31_no_argument_ends_the_process) {
   EXPECT_DATA(id, OWNER, "alive");
 }
 
-enum { CALLS = 4000, THREADS = 4 };
+enum { CALLS = 2000, THREADS = 4 };
 static atomic_int finished;
 struct caller {
   unsigned seed;

@@ -9,8 +9,9 @@ void fail_sends(int count, int code);
 void fail_receives(int count, int code);
 int failed_calls(void); /* how many have failed so far */
 
-/* Names, beside those that the system knows: "hang.test" has no answer before let_names_go(), and
- * then the address 127.0.0.1; "two.test" has the addresses 127.0.0.2 and 127.0.0.1. */
+/* Names, beside "localhost" and the numeric ones; any other does not exist: "hang.test" has no
+ * answer before let_names_go(), and then the address 127.0.0.1; "two.test" has the addresses
+ * 127.0.0.2 and 127.0.0.1. */
 void let_names_go(void);
 int hanging_names(void);
 
