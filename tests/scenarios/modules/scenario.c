@@ -17,6 +17,23 @@
 
 size_t malloc_used_memory(void);
 
+/* What a role keeps; freed with its service. */
+struct instance {
+  void* state;
+};
+static void* keep(void* inst, size_t size) {
+  struct instance* instance = inst;
+  instance->state = calloc(1, size);
+  return instance->state;
+}
+void* scenario_create(void) {
+  return calloc(1, sizeof(struct instance));
+}
+void scenario_release(void* inst) {
+  free(((struct instance*)inst)->state);
+  free(inst);
+}
+
 static uint32_t own_handle(struct skynet_context* ctx) {
   return skynet_queryname(ctx, skynet_command(ctx, "REG", NULL));
 }
@@ -77,8 +94,8 @@ static void send_limited(struct skynet_context* ctx, struct limit* l, size_t siz
   free(block);
 }
 
-static int init_limit(struct skynet_context* ctx, const char* parm) {
-  struct limit* l = calloc(1, sizeof *l);
+static int init_limit(void* inst, struct skynet_context* ctx, const char* parm) {
+  struct limit* l = keep(inst, sizeof *l);
   l->max = strtoul(parm, NULL, 10);
   skynet_callback(ctx, l, on_limited);
   skynet_command(ctx, "REG", ".limited");
@@ -186,8 +203,8 @@ static int on_deaths(struct skynet_context* ctx, void* ud, int type, int session
   return 0;
 }
 
-static int init_deaths(struct skynet_context* ctx, const char* parm) {
-  struct deaths* d = calloc(1, sizeof *d);
+static int init_deaths(void* inst, struct skynet_context* ctx, const char* parm) {
+  struct deaths* d = keep(inst, sizeof *d);
   d->lives = atoi(parm);
   skynet_callback(ctx, d, on_deaths);
   skynet_command(ctx, "REG", ".deaths");
@@ -239,7 +256,6 @@ static int on_chatter(struct skynet_context* ctx, void* ud, int type, int sessio
 
 struct children {
   int left, bad, done;
-  char* parm;
 };
 
 static int on_children(struct skynet_context* ctx, void* ud, int type, int session, uint32_t source,
@@ -338,8 +354,8 @@ static int on_yields(struct skynet_context* ctx, void* ud, int type, int session
   return 0;
 }
 
-static int init_yields(struct skynet_context* ctx, const char* parm) {
-  struct yields* y = calloc(1, sizeof *y);
+static int init_yields(void* inst, struct skynet_context* ctx, const char* parm) {
+  struct yields* y = keep(inst, sizeof *y);
   char command[128];
   skynet_callback(ctx, y, on_yields);
   snprintf(command, sizeof command, "gate S %s 127.0.0.1:%s 0 1000",
@@ -374,12 +390,11 @@ static int init_many(struct skynet_context* ctx, const char* parm) {
 int scenario_init(void* inst, struct skynet_context* ctx, const char* parm) {
   char role[16] = "";
   int used = 0;
-  (void)inst;
   if (parm == NULL || sscanf(parm, "%15s %n", role, &used) != 1) return 1;
   const char* rest = parm + used;
-  if (strcmp(role, "limit") == 0) return init_limit(ctx, rest);
-  if (strcmp(role, "deaths") == 0) return init_deaths(ctx, rest);
-  if (strcmp(role, "yields") == 0) return init_yields(ctx, rest);
+  if (strcmp(role, "limit") == 0) return init_limit(inst, ctx, rest);
+  if (strcmp(role, "deaths") == 0) return init_deaths(inst, ctx, rest);
+  if (strcmp(role, "yields") == 0) return init_yields(inst, ctx, rest);
   if (strcmp(role, "many") == 0) return init_many(ctx, rest);
   if (strcmp(role, "owner") == 0) {
     skynet_callback(ctx, NULL, on_owner);
@@ -391,13 +406,13 @@ int scenario_init(void* inst, struct skynet_context* ctx, const char* parm) {
     return 0;
   }
   if (strcmp(role, "launches") == 0) {
-    skynet_callback(ctx, calloc(1, sizeof(int)), on_launches);
+    skynet_callback(ctx, keep(inst, sizeof(int)), on_launches);
   } else if (strcmp(role, "chatter") == 0) {
-    struct chatter* c = calloc(1, sizeof *c);
+    struct chatter* c = keep(inst, sizeof *c);
     c->left = atoi(rest);
     skynet_callback(ctx, c, on_chatter);
   } else if (strcmp(role, "children") == 0) {
-    struct children* c = calloc(1, sizeof *c);
+    struct children* c = keep(inst, sizeof *c);
     c->left = atoi(rest);
     skynet_callback(ctx, c, on_children);
   } else {
