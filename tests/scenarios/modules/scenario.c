@@ -238,14 +238,16 @@ struct chatter {
 static int on_chatter(struct skynet_context* ctx, void* ud, int type, int session, uint32_t source,
                       const void* msg, size_t sz) {
   struct chatter* c = ud;
-  static char longest[200000];
   (void)type, (void)session, (void)source, (void)msg, (void)sz;
   for (int times = 0; times < 1000 && c->left > 0; ++times, --c->left) {
     if (c->left % 1000 != 0) {
       skynet_error(ctx, "chatter: line %d", c->left);
     } else {
-      memset(longest, 'L', sizeof longest - 1);
+      char* longest = malloc(200000); /* longer than any buffer inside */
+      memset(longest, 'L', 199999);
+      longest[199999] = '\0';
       skynet_error(ctx, "%s", longest);
+      free(longest);
     }
   }
   if (c->left > 0) skynet_send(ctx, 0, own_handle(ctx), PTYPE_TEXT, 0, NULL, 0);
