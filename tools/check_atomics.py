@@ -41,7 +41,7 @@ def findings(root):
 
 
 def main():
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent)
     bad = list(findings(root))
     for line in bad:
         print(line, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -52,12 +53,23 @@ size_t AddressCounts::entries() noexcept {
   return counts_.size();
 }
 
-ListeningPtr make_listening(AddressCounts& addresses, const ConnectionLimits& limits,
-                            bool are_its_own) noexcept {
+ListeningPtr::ListeningPtr(const ListeningPtr& other) noexcept : it_(other.it_) {
+  // `other` keeps it alive meanwhile.
+  if (it_ != nullptr) it_->holders.fetch_add(1, std::memory_order_relaxed);
+}
+
+ListeningPtr ListeningPtr::make(AddressCounts& addresses, const ConnectionLimits& limits,
+                                bool are_its_own) noexcept {
   ListeningPtr made;
-  // False: it is null still.
-  (void)base::try_allocate([&] { made.reset(new Listening(addresses, limits, are_its_own)); });
+  made.it_ = base::try_make_unique<Listening>(addresses, limits, are_its_own).release();
   return made;
+}
+
+void ListeningPtr::reset() noexcept {
+  Listening* const it = std::exchange(it_, nullptr);
+  // The last holder sees what the others did with it: each release pairs with its acquire.
+  if (it == nullptr || it->holders.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const std::unique_ptr<Listening> last(it);
 }
 
 Admission::Admission(Admission&& other) noexcept
@@ -94,7 +106,7 @@ Admission::Verdict Admission::take(const ListeningPtr& listening,
 }
 
 void Admission::give_back() noexcept {
-  if (listening_ == nullptr) return;
+  if (!listening_) return;
   if (address_ != nullptr) listening_->addresses.give_back(*std::exchange(address_, nullptr));
   listening_->connections.fetch_sub(1, std::memory_order_relaxed);  // only a bound
   listening_.reset();

@@ -5,8 +5,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "base/mutex.hpp"
 #include "net/limits.hpp"
@@ -48,17 +48,37 @@ struct Listening {
   const ConnectionLimits limits;
   const bool has_own_limits;             // else they are the network's
   std::atomic<uint64_t> connections{0};  // only a bound is checked against it
+  std::atomic<uint64_t> holders{1};      // ListeningPtr
   // The listener's turn.
   int64_t second_began_ms = 0;  // accept_rate counts from here
   uint64_t accepted_in_second = 0;
   int64_t error_told_ms = INT64_MIN / 2;  // when the owner last heard that accepting fails
 };
 
-using ListeningPtr = std::shared_ptr<Listening>;  // ADR 0012: shared by listener and connections
+// A share of a Listening, or null. The last one deletes it.
+class ListeningPtr {
+ public:
+  ListeningPtr() = default;
+  ListeningPtr(const ListeningPtr& other) noexcept;
+  ListeningPtr(ListeningPtr&& other) noexcept : it_(std::exchange(other.it_, nullptr)) {}
+  ListeningPtr& operator=(ListeningPtr other) noexcept {
+    std::swap(it_, other.it_);
+    return *this;
+  }
+  ~ListeningPtr() { reset(); }
+  // Null without memory.
+  static ListeningPtr make(AddressCounts& addresses, const ConnectionLimits& limits,
+                           bool are_its_own) noexcept;
 
-// Null without memory.
-ListeningPtr make_listening(AddressCounts& addresses, const ConnectionLimits& limits,
-                            bool are_its_own) noexcept;
+  void reset() noexcept;
+  Listening* get() const noexcept { return it_; }
+  Listening* operator->() const noexcept { return it_; }
+  Listening& operator*() const noexcept { return *it_; }
+  explicit operator bool() const noexcept { return it_ != nullptr; }
+
+ private:
+  Listening* it_ = nullptr;
+};
 
 // A connection's place in the counts of its listener. Empty: it is counted nowhere.
 class Admission {
@@ -75,7 +95,7 @@ class Admission {
   void give_back() noexcept;
   // The limits that its listener brought along, or null.
   const ConnectionLimits* limits() const noexcept {
-    return listening_ == nullptr ? nullptr : &listening_->limits;
+    return listening_ ? &listening_->limits : nullptr;
   }
 
  private:

@@ -20,13 +20,14 @@ class ClockedTest : public ::testing::Test {
 
   void start(const Limits& limits, uint32_t shards = 1) {
     network_.reset();
+    log_ = std::make_unique<EventLog>();
     const PollerFactory factory = [](void* user) -> base::Result<std::unique_ptr<Poller>> {
       return std::unique_ptr<Poller>(std::make_unique<testing::SimPoller>(
           *static_cast<testing::SimNetwork*>(user), testing::SimWait::kNever));
     };
     auto network = Network::create(
         {.shards = shards, .limits = limits},
-        {.kernel = sim_, .clock = clock_, .sink = log_, .log = log_, .resolver = resolver_},
+        {.kernel = sim_, .clock = clock_, .sink = *log_, .log = *log_, .resolver = resolver_},
         factory, &sim_);
     ASSERT_TRUE(network.ok());
     network_ = std::move(network).value();
@@ -59,21 +60,21 @@ class ClockedTest : public ::testing::Test {
     EXPECT_TRUE(id.ok());
     network_->start(*id, owner);
     settle();
-    const auto told = log_.of(*id);
+    const auto told = log_->of(*id);
     EXPECT_GE(told.size(), 2u);
     return {*id, *os::SocketAddress::parse(host, static_cast<uint16_t>(told.front().value))};
   }
   testing::Peer connect(const os::SocketAddress& address,
                         const testing::Peer::Options& options = {}) {
     auto peer = testing::Peer::connect(peers_, address, options);
-    EXPECT_TRUE(peer.ok());
+    EXPECT_TRUE(peer.ok()) << peer.error().message();
     settle();
     return std::move(peer).value();
   }
-  size_t accepted(const Listener& listener) { return log_.count(EventKind::kAccept, listener.id); }
+  size_t accepted(const Listener& listener) { return log_->count(EventKind::kAccept, listener.id); }
   SocketId last_accepted(const Listener& listener) {
     SocketId id = 0;
-    for (const Told& told : log_.of(listener.id)) {
+    for (const Told& told : log_->of(listener.id)) {
       if (told.kind == EventKind::kAccept) id = static_cast<SocketId>(told.value);
     }
     return id;
@@ -96,7 +97,7 @@ class ClockedTest : public ::testing::Test {
   // Texts and kinds of what a socket was told, in order.
   std::string story(SocketId id) {
     std::string text;
-    for (const Told& told : log_.of(id)) {
+    for (const Told& told : log_->of(id)) {
       switch (told.kind) {
         case EventKind::kError: text += "ERROR " + told.text + "; "; break;
         case EventKind::kClose: text += "CLOSE; "; break;
@@ -118,7 +119,7 @@ class ClockedTest : public ::testing::Test {
   testing::SimNetwork sim_;
   testing::SimWaiter waiter_{sim_};
   testing::PeerWorld peers_{sim_, waiter_};
-  EventLog log_;
+  std::unique_ptr<EventLog> log_;
   ScriptedResolver resolver_;
   std::unique_ptr<Network> network_;
 };

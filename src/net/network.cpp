@@ -100,7 +100,10 @@ Result<SocketId> Network::open(std::unique_ptr<Opening> opening, OwnerTag owner,
     fresh.opening = std::move(opening);
     prepare(fresh);
   });
-  if (!socket) return socket.error();
+  if (!socket) {
+    if (socket.error().is(Errc::kSocketLimit)) context_.counters.add(&Counters::opens_refused);
+    return socket.error();
+  }
   const SocketId id = (*socket)->id.load(std::memory_order_relaxed);  // nobody else has it yet
   command->socket = id;
   (void)shard.post(std::move(command));
@@ -144,9 +147,9 @@ Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t
   const auto address =
       host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
   auto opening = make_opening(Opening::Purpose::kListen, port, address);
-  ListeningPtr listening = make_listening(
+  ListeningPtr listening = ListeningPtr::make(
       context_.addresses, limits == nullptr ? context_.limits : *limits, limits != nullptr);
-  if (opening == nullptr || listening == nullptr) return Error::from_errno(ENOMEM);
+  if (opening == nullptr || !listening) return Error::from_errno(ENOMEM);
   opening->backlog = backlog;
   const auto prepare = [&](Socket& socket) { socket.listening = std::move(listening); };
   if (!address) return open(std::move(opening), owner, host, prepare);
@@ -304,147 +307,6 @@ bool Network::set_udp_peer(SocketId id, std::string_view host, uint16_t port) {
   }
   resolve(id, host, port, Command::Kind::kDefaultPeer);
   return true;
-}
-
-// --- output
-// -------------------------------------------------------------------------------------------
-
-SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Outbox* outbox) {
-  Shard& shard = home_of(id);
-  Socket* socket = shard.find_candidate(id);
-  if (socket == nullptr || id == 0) return SendVerdict::kRefused;
-  MutexLock lock(socket->mutex);
-  if (socket->id.load(std::memory_order_relaxed) != id) return SendVerdict::kRefused;  // under it
-  if (socket->close_requested) return SendVerdict::kRefused;
-  switch (socket->state) {
-    case SocketState::kFree:
-    case SocketState::kClosing:
-    case SocketState::kLingering: return SendVerdict::kRefused;
-    case SocketState::kListenPaused:
-    case SocketState::kListening:
-      context_.log.log(base::Text<63>("send to listener ") << id << " dropped");
-      return SendVerdict::kAccepted;
-    case SocketState::kAccepted:
-      if (!socket->start_requested) return SendVerdict::kAccepted;  // S-05: dropped
-      break;
-    case SocketState::kWriteClosed: return SendVerdict::kAccepted;  // S-05: dropped
-    case SocketState::kReserved:
-    case SocketState::kConnecting:
-    case SocketState::kOpen:
-    case SocketState::kReadClosed: break;
-  }
-  if (socket->kind != SocketKind::kUdp) {
-    return send_stream_locked(shard, *socket, std::move(buffer), priority, outbox);
-  }
-  // While a dialed name is looked up, datagrams wait without an address (D-20).
-  if (socket->peer.family() == AF_UNSPEC && socket->state != SocketState::kReserved) {
-    base::Text<127> line("udp send on socket ");
-    context_.log.log(line << id << " without a destination dropped");
-    return SendVerdict::kAccepted;
-  }
-  return send_datagram_locked(shard, *socket, std::move(buffer), socket->peer);
-}
-
-// D-14. False: refuse the send. The policy's other effects have happened.
-bool Network::has_room_locked(Socket& socket, size_t size) {
-  Shard& shard = home_of(socket.id.load(std::memory_order_relaxed));  // under the mutex
-  const ConnectionLimits& limits = shard.limits_of(socket);
-  const auto exceeds = [](uint64_t queued, uint64_t more, uint64_t limit) {
-    return limit != 0 && queued + more > limit;
-  };
-  const auto is_over = [&] {
-    // A bound that may be passed by what other threads add meanwhile.
-    const uint64_t total = context_.queued_bytes.load(std::memory_order_relaxed);
-    return exceeds(socket.output.queued_bytes(), size, limits.write_buffer_max) ||
-           (socket.write_blocked && exceeds(total, size, context_.limits.write_buffer_total));
-  };
-  if (!is_over()) return true;
-  switch (limits.write_buffer_policy) {
-    case WriteBufferPolicy::kClose:
-      shard.fail_output_locked(socket, Error::of(Errc::kWriteBufferLimit));
-      return false;
-    case WriteBufferPolicy::kDropLow: socket.output.drop_low(); return !is_over();
-    case WriteBufferPolicy::kRefuse: return false;
-  }
-  return false;
-}
-
-SendVerdict Network::send_stream_locked(Shard& shard, Socket& socket, SendBuffer buffer,
-                                        Priority priority, Outbox* outbox) {
-  if (socket.output_dead) return SendVerdict::kAccepted;  // dropped; its ERROR is on the way
-  if (!has_room_locked(socket, buffer.size())) return SendVerdict::kRefused;
-  if (!socket.output.push(std::move(buffer), priority)) return SendVerdict::kRefused;
-  const bool is_open =
-      socket.state == SocketState::kOpen || socket.state == SocketState::kReadClosed;
-  if (is_open && !socket.write_blocked) {
-    const SocketId id = socket.id.load(std::memory_order_relaxed);  // under the mutex
-    const bool defer = outbox != nullptr && socket.output.queued_bytes() < Outbox::kBytesMax &&
-                       (socket.in_outbox || outbox->note(socket, id));
-    if (defer) {
-      socket.in_outbox = true;
-    } else {
-      shard.flush_locked(socket);
-      if (socket.write_blocked) shard.request_attention_locked(socket);
-    }
-  }
-  shard.count_queued_locked(socket);
-  shard.warn_locked(socket);
-  return SendVerdict::kAccepted;
-}
-
-void Network::flush(Outbox& outbox) {
-  std::array<Outbox::Entry, Outbox::kEntriesMax> entries;
-  const size_t count = outbox.take(entries);
-  for (size_t index = 0; index < count; ++index) {
-    const auto [socket, id] = entries[index];
-    MutexLock lock(socket->mutex);
-    if (socket->id.load(std::memory_order_relaxed) != id) continue;  // under the mutex
-    socket->in_outbox = false;
-    const bool is_open =
-        socket->state == SocketState::kOpen || socket->state == SocketState::kReadClosed;
-    if (!is_open || socket->write_blocked || socket->output_dead) continue;
-    Shard& shard = home_of(id);
-    shard.flush_locked(*socket);
-    if (socket->write_blocked) shard.request_attention_locked(*socket);
-  }
-}
-
-SendVerdict Network::send_udp(SocketId id, std::span<const char> address, SendBuffer buffer) {
-  Shard& shard = home_of(id);
-  Socket* socket = shard.find_candidate(id);
-  const auto to = parse_udp_address(address);
-  if (socket == nullptr || !to) return SendVerdict::kRefused;
-  MutexLock lock(socket->mutex);
-  if (socket->id.load(std::memory_order_relaxed) != id) return SendVerdict::kRefused;  // under it
-  if (socket->kind != SocketKind::kUdp || socket->close_requested) return SendVerdict::kRefused;
-  return send_datagram_locked(shard, *socket, std::move(buffer), *to);
-}
-
-SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,
-                                          const os::SocketAddress& to) {
-  if (socket.udp_output != nullptr && socket.udp_output->size() >= kUdpQueuedMax) {
-    context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
-    return SendVerdict::kAccepted;
-  }
-  if (socket.fd >= 0 && socket.family != to.family()) {
-    base::Text<127> line("udp address of another family on socket ");
-    line << socket.id.load(std::memory_order_relaxed);  // under the mutex
-    context_.log.log(line << ": dropped");
-    return SendVerdict::kRefused;
-  }
-  const bool goes_now = socket.state == SocketState::kOpen && socket.udp_output == nullptr;
-  if (goes_now && shard.send_datagram_locked(socket, buffer, to)) return SendVerdict::kAccepted;
-  const bool has_memory = base::try_allocate([&] {
-    if (socket.udp_output == nullptr) socket.udp_output = std::make_unique<UdpQueue>();
-    socket.udp_output->push_back({std::move(buffer), to});
-  });
-  if (socket.udp_output != nullptr && socket.udp_output->empty()) socket.udp_output.reset();
-  if (!has_memory) return SendVerdict::kRefused;
-  if (socket.state == SocketState::kOpen && !socket.write_blocked) {
-    socket.write_blocked = true;
-    shard.request_attention_locked(socket);
-  }
-  return SendVerdict::kAccepted;
 }
 
 // --- owners, stopping, information

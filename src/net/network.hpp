@@ -137,7 +137,13 @@ class Network {
   void resolve(SocketId id, std::string_view host, uint16_t port, Command::Kind kind);
   void on_resolved(SocketId id, uint16_t port, Command::Kind kind,
                    base::Result<Addresses> found) noexcept;
-  bool has_room_locked(Socket& socket, size_t size);
+  SendVerdict send_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
+                          Outbox* outbox);
+  static bool waits_locked(const Socket& socket) noexcept;
+  bool is_total_exceeded(size_t more) const noexcept;
+  bool has_room_locked(Shard& shard, Socket& socket, size_t size) noexcept;
+  static uint64_t spare_locked(Shard& shard, const Socket& socket) noexcept;
+  void make_room(size_t more) noexcept;
   SendVerdict send_stream_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
                                  Outbox* outbox);
   SendVerdict send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,

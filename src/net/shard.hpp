@@ -49,8 +49,9 @@ struct ShardContext {
   const std::atomic<int64_t>* const statistics_ms;  // null: the engine's clock
   std::vector<std::unique_ptr<Shard>> shards;
   std::atomic<uint64_t> sockets{0};
-  std::atomic<uint64_t> queued_bytes{0};  // of sockets that wait for the kernel
-  std::atomic<int> reserve_fd{-1};        // held back for accept() without descriptors
+  std::atomic<uint64_t> queued_bytes{0};             // of sockets that wait for the kernel
+  std::atomic<int64_t> no_room_until_ms{INT64_MIN};  // nothing to be had from queues before
+  std::atomic<int> reserve_fd{-1};                   // held back for accept() without descriptors
   std::atomic<uint32_t> next_shard{0};
   Counters counters;
   AddressCounts addresses{};
@@ -126,6 +127,8 @@ class Shard {
                             const os::SocketAddress& wanted) noexcept;
   // Any thread, socket.mutex held: tells the owner about growing output (S-17).
   void warn_locked(Socket& socket) noexcept;
+  // Any thread, socket.mutex held: what is queued at low priority is dropped, counted and told.
+  void drop_low_locked(Socket& socket) noexcept;
 
   // Calls visit(socket) for each socket that is not free, its mutex held. Any thread.
   template <class Visit>
@@ -211,7 +214,9 @@ class Shard {
   void accept_some(Socket& listener) noexcept;
   bool accept_one(Socket& listener) noexcept;
   bool is_within_accept_rate(Socket& listener) noexcept;
-  void refuse(int fd, std::atomic<uint64_t> Counters::* counter, std::string_view limit) noexcept;
+  void refuse(const Socket& listener, const os::Accepted& accepted,
+              std::atomic<uint64_t> Counters::* counter, std::string_view key,
+              uint64_t limit) noexcept;
   void on_accept_failed(Socket& listener, const base::Error& error) noexcept;
   void rest_listener(Socket& listener) noexcept;
   void tell_accept_error(Socket& listener, const base::Error& error) noexcept;
@@ -307,6 +312,8 @@ base::Result<Socket*> Shard::reserve(Prepare prepare) noexcept {
       socket->state = SocketState::kFree;
       socket->fd = -1;  // the caller's still
       socket->opening.reset();
+      socket->listening.reset();
+      socket->admission.give_back();
     }
   }
   if (table_id != 0) return socket;

@@ -241,7 +241,7 @@ bool Shard::accept_one(Socket& listener) noexcept {
       static_cast<uint64_t>(accepted->fd) + spare >= context_.kernel.descriptors_end()) {
     // Descriptors are given out from below: fewer than the spare ones are left. This client is
     // turned away, so that it need not hang; the others wait in the backlog.
-    refuse(accepted->fd, &Counters::refused_descriptors, "net_reserve_fds");
+    refuse(listener, *accepted, &Counters::refused_descriptors, "net_reserve_fds", spare);
     tell_accept_error(listener, Error::from_errno(EMFILE));
     rest_listener(listener);
     return false;
@@ -251,10 +251,12 @@ bool Shard::accept_one(Socket& listener) noexcept {
   switch (admission.take(listener.listening, accepted->peer)) {
     case Admission::Verdict::kWelcome: break;
     case Admission::Verdict::kListenerFull:
-      refuse(accepted->fd, &Counters::refused_listener, "net_max_per_listener");
+      refuse(listener, *accepted, &Counters::refused_listener, "net_max_per_listener",
+             listener.listening->limits.connections_max);
       return true;
     case Admission::Verdict::kAddressFull:
-      refuse(accepted->fd, &Counters::refused_address, "net_max_per_ip");
+      refuse(listener, *accepted, &Counters::refused_address, "net_max_per_ip",
+             listener.listening->limits.per_address_max);
       return true;
   }
   // A statistic; listeners show it as their number of accepted connections (contract 1.6).
@@ -277,9 +279,12 @@ bool Shard::accept_one(Socket& listener) noexcept {
     });
   }
   if (!reserved) {
-    const bool at_limit = reserved.error().is(Errc::kSocketLimit);
-    refuse(accepted->fd, at_limit ? &Counters::refused_sockets : &Counters::refused_memory,
-           at_limit ? "net_max_sockets" : "memory");
+    if (reserved.error().is(Errc::kSocketLimit)) {
+      refuse(listener, *accepted, &Counters::refused_sockets, "net_max_sockets",
+             context_.limits.sockets_max);
+    } else {
+      refuse(listener, *accepted, &Counters::refused_memory, "memory", 0);
+    }
     return true;
   }
   ++listener.listening->accepted_in_second;
@@ -322,13 +327,16 @@ bool Shard::is_within_accept_rate(Socket& listener) noexcept {
 }
 
 // Closed before anybody hears of it; at the same cost however many there are.
-void Shard::refuse(int fd, std::atomic<uint64_t> Counters::* counter,
-                   std::string_view limit) noexcept {
-  context_.kernel.close(fd);
+void Shard::refuse(const Socket& listener, const os::Accepted& accepted,
+                   std::atomic<uint64_t> Counters::* counter, std::string_view key,
+                   uint64_t limit) noexcept {
+  context_.kernel.close(accepted.fd);
   context_.counters.add(&Counters::refused);
   context_.counters.add(counter);
-  base::Text<255> line(limit);
-  tell_limit(limit, line << " reached: connection refused");
+  if (key.empty()) return;
+  base::Text<255> line("socket ");
+  line << listener.id.load(kOurTurn) << ": connection from " << accepted.peer.text();
+  tell_limit(key, line << " refused: " << key << " = " << limit);
 }
 
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
@@ -345,7 +353,7 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   const int reserve = context_.reserve_fd.exchange(-1, std::memory_order_acq_rel);
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
-  if (surplus) refuse(surplus->fd, &Counters::refused_descriptors, "descriptors");
+  if (surplus) refuse(listener, *surplus, &Counters::refused_descriptors, {}, 0);  // owner: told
   hold_reserve();
   if (!surplus) rest_listener(listener);
 }

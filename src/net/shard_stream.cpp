@@ -180,7 +180,8 @@ void Shard::on_failed_unread(Socket& socket) noexcept {
 // ---------------------------------------------------------------------------------------
 
 void Shard::count_queued_locked(Socket& socket) noexcept {
-  const uint64_t waiting = socket.write_blocked ? socket.output.queued_bytes() : 0;
+  const bool waits = socket.write_blocked || is_opening(socket.state);
+  const uint64_t waiting = waits ? socket.output.queued_bytes() : 0;
   if (waiting == socket.counted_bytes) return;
   // Wraps around for less, as unsigned sums do; only a bound is checked against it.
   context_.queued_bytes.fetch_add(waiting - socket.counted_bytes, std::memory_order_relaxed);
@@ -241,6 +242,16 @@ void Shard::warn_locked(Socket& socket) noexcept {
   socket.warned = true;
 }
 
+void Shard::drop_low_locked(Socket& socket) noexcept {
+  const size_t bytes = socket.output.drop_low();
+  if (bytes == 0) return;
+  count_queued_locked(socket);
+  context_.counters.add(&Counters::low_priority_dropped, bytes);
+  base::Text<255> line("socket ");
+  line << socket.id.load(std::memory_order_relaxed) << ": " << bytes;  // under the mutex
+  tell_limit("net_wbuffer_policy", line << " bytes of low priority dropped (net_wbuffer_policy)");
+}
+
 void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
   socket.output_dead = true;
   socket.output.clear();  // D-30: at once
@@ -251,6 +262,7 @@ void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::on_output_failed(Socket& socket, const Error& error) noexcept {
+  if (socket.opening != nullptr) return fail_opening(socket, error);
   if (socket.state != SocketState::kOpen || error.domain() != Error::Domain::kErrno) {
     return on_stream_failed(socket, error);  // over already, or ended by a limit of ours
   }

@@ -147,6 +147,12 @@ struct Socket : base::MpscNode,
   uint32_t system_drops = 0;  // turn; UDP: datagrams that the system has dropped so far
 };
 
+// Output waits for the socket to open.
+inline bool is_opening(SocketState state) noexcept {
+  return state == SocketState::kReserved || state == SocketState::kConnecting ||
+         state == SocketState::kAccepted;
+}
+
 inline bool is_listener(SocketState state) noexcept {
   return state == SocketState::kListenPaused || state == SocketState::kListening;
 }

@@ -111,6 +111,15 @@ void WriteQueue::consume(size_t bytes) noexcept {
   }
 }
 
+size_t WriteQueue::low_bytes() const noexcept {
+  size_t bytes = 0;
+  const BufferRing* ring = low_.get();
+  for (uint32_t index = 0; ring != nullptr && index < ring->count(); ++index) {
+    bytes += ring->at(index).size();
+  }
+  return bytes;
+}
+
 size_t WriteQueue::drop_low() noexcept {
   size_t dropped = 0;
   while (low_ != nullptr && !low_->is_empty()) {

@@ -25,6 +25,9 @@ class BufferRing {
   // False, and `buffer` untouched, when the memory cannot be had.
   bool push_back(SendBuffer& buffer) noexcept;
   SendBuffer& front() noexcept { return slots_[head_]; }
+  const SendBuffer& at(uint32_t index) const noexcept {
+    return slots_[(head_ + index) & (capacity_ - 1)];
+  }
   SendBuffer& at(uint32_t index) noexcept { return slots_[(head_ + index) & (capacity_ - 1)]; }
   void pop_front() noexcept;
   uint32_t count() const noexcept { return count_; }
@@ -49,6 +52,8 @@ class WriteQueue {
   size_t gather(std::span<iovec> into) noexcept;
   // The first `bytes` of what gather() gave are written; their buffers are released.
   void consume(size_t bytes) noexcept;
+  // What drop_low() would release. Takes as long as there are buffers.
+  size_t low_bytes() const noexcept;
   // Releases all that is queued at low priority and not begun. Returns the bytes.
   size_t drop_low() noexcept;
   void clear() noexcept;

@@ -74,56 +74,79 @@ constexpr ConfigRow kRows[] = {
           "threads for sockets only; 0 = idle workers poll"),
     choice("io_backend", &Config::io_backend, kBackends, "how the kernel reports sockets"),
     count("net_max_sockets", &Config::net_max_sockets, 0, kCountMax,
-          "sockets per node; 0 = file limit only"),
+          "sockets per node; more: accepted ones are closed, others fail; 0 = file limit only"),
+    count("net_reserve_fds", &Config::net_reserve_fds, 0, kCountMax,
+          "descriptors that accepting leaves free; below: ERROR, the listener rests; 0 = none"),
+    count("net_max_per_listener", &Config::net_max_per_listener, 0, kCountMax,
+          "connections per listener, more are closed unheard; 0 = no limit"),
+    count("net_max_per_ip", &Config::net_max_per_ip, 0, kCountMax,
+          "connections per peer address, more are closed unheard; 0 = no limit"),
+    count("net_accept_rate", &Config::net_accept_rate, 0, kCountMax,
+          "new connections per second and listener, more wait in the backlog; 0 = no limit"),
     millis("net_accept_backoff", &Config::net_accept_backoff, 1, 1000,
            "first pause after a failing accept; doubles up to 1000"),
     millis("net_connect_timeout", &Config::net_connect_timeout, 0, kMillisMax,
-           "for a whole attempt to connect; 0 = the kernel's"),
+           "for a whole attempt to connect, then ERROR 'connect timeout'; 0 = the kernel's"),
+    millis("net_first_byte_timeout", &Config::net_first_byte_timeout, 0, kMillisMax,
+           "from start to first byte, then ERROR 'first byte timeout' and CLOSE; 0 = no limit"),
     millis("net_idle_timeout", &Config::net_idle_timeout, 0, kMillisMax,
-           "without input and output; 0 = no limit"),
+           "without input and output, then ERROR 'idle timeout' and CLOSE; 0 = no limit"),
     millis("net_write_timeout", &Config::net_write_timeout, 0, kMillisMax,
-           "queued output without progress; 0 = no limit"),
+           "queued output without progress, then ERROR 'write timeout' and CLOSE; 0 = no limit"),
     millis("net_linger_timeout", &Config::net_linger_timeout, 0, kMillisMax,
-           "a closing socket without progress; 0 = no limit"),
-    bytes("net_linger_discard", &Config::net_linger_discard, 0, kBytesMax,
-          "input thrown away after the last byte was sent; 0 = no limit"),
+           "a closing socket without progress, then its rest is dropped; 0 = no limit"),
+    bytes(
+        "net_linger_discard", &Config::net_linger_discard, 0, kBytesMax,
+        "input thrown away after the last byte was sent, then the socket is let go; 0 = no limit"),
     millis("net_orphan_grace", &Config::net_orphan_grace, 1, kMillisMax,
            "life of a dead service's socket unless somebody starts it"),
     bytes("net_wbuffer_max", &Config::net_wbuffer_max, 0, kBytesMax,
-          "queued output per socket; 0 = no limit"),
-    choice("net_wbuffer_policy", &Config::net_wbuffer_policy, kPolicies,
-           "what happens at net_wbuffer_max"),
+          "queued output per socket, then net_wbuffer_policy; 0 = no limit"),
+    choice(
+        "net_wbuffer_policy", &Config::net_wbuffer_policy, kPolicies,
+        "close: ERROR and CLOSE; refuse: the send fails; drop_low: low priority is dropped first"),
     bytes("net_wbuffer_total", &Config::net_wbuffer_total, 0, kBytesMax,
-          "queued output per node; 0 = no limit"),
+          "queued output per node, then net_wbuffer_policy on the largest queue; 0 = no limit"),
     bytes("net_warn_size", &Config::net_warn_size, 0, kBytesMax,
           "queued output of the first warning; 0 = no warnings"),
-    bytes("net_read_max", &Config::net_read_max, 64 * kKiB, 256 * kKiB, "bytes per read event"),
+    bytes("net_read_max", &Config::net_read_max, 64 * kKiB, 256 * kKiB,
+          "bytes per read event; the rest comes in the next"),
+    bytes("net_turn_budget", &Config::net_turn_budget, 64 * kKiB, kGiB,
+          "bytes per socket and turn (and 64 datagrams); the rest waits for the next turn"),
     bytes("net_inflight_max", &Config::net_inflight_max, 0, kBytesMax,
-          "unread socket data per service; 0 = no limit"),
+          "unread socket data per service, then its sockets are not read until half is consumed; 0 "
+          "= no limit"),
     millis("dns_timeout", &Config::dns_timeout, 0, kMillisMax,
-           "for one name lookup; 0 = the resolver's"),
+           "for one name lookup, then ERROR 'dns timeout'; 0 = the resolver's"),
     count("dns_queue_max", &Config::dns_queue_max, 0, kCountMax,
-          "lookups under way and waiting; 0 = no limit"),
+          "lookups under way and waiting, then ERROR 'dns queue full'; 0 = no limit"),
 
-    count("mailbox_max", &Config::mailbox_max, 0, kCountMax, "messages per mailbox; 0 = no limit"),
+    count("mailbox_max", &Config::mailbox_max, 0, kCountMax,
+          "messages per mailbox; full: sockets are not read, then requests are refused; 0 = no "
+          "limit"),
     bytes("mailbox_max_bytes", &Config::mailbox_max_bytes, 0, kBytesMax,
-          "bytes per mailbox; 0 = no limit"),
+          "bytes per mailbox; full: as mailbox_max; 0 = no limit"),
     count("mailbox_warn", &Config::mailbox_warn, 0, kCountMax,
-          "length of the first overload warning; 0 = no warnings"),
-    bytes("message_max", &Config::message_max, 0, kBytesMax, "size of a message; 0 = no limit"),
+          "length of the first overload line in the log, then at each doubling; 0 = none"),
+    bytes("message_max", &Config::message_max, 0, kBytesMax,
+          "size of a message, a larger one is refused with -2; 0 = no limit"),
     count("timer_max", &Config::timer_max, 0, kCountMax,
-          "pending timers per service; 0 = no limit"),
+          "pending timers per service, more are refused with -1; 0 = no limit"),
     count("log_queue_max", &Config::log_queue_max, 0, kCountMax,
-          "log lines that wait; 0 = no limit"),
+          "log lines that wait, more are dropped and counted; 0 = no limit"),
+    count("log_rate", &Config::log_rate, 0, kCountMax,
+          "log lines about one limit per second, more become one summary line; 0 = no limit"),
     bytes("log_line_max", &Config::log_line_max, 0, kBytesMax,
-          "length of a log line; 0 = no limit"),
+          "length of a log line, a longer one is cut and marked; 0 = no limit"),
     millis("monitor_interval", &Config::monitor_interval, 0, kMillisMax,
            "between two looks for endless messages; 0 = never"),
     millis("shutdown_timeout", &Config::shutdown_timeout, 0, kMillisMax,
            "for an orderly stop; 0 = no limit"),
 
     bytes("gate_frame_max", &Config::gate_frame_max, 0, kCountMax,
-          "4-byte frame of a gate; 0 = 2147483647"),
+          "4-byte frame of a gate, a longer one ends its connection; 0 = 2147483647"),
+    millis("gate_frame_timeout", &Config::gate_frame_timeout, 0, kMillisMax,
+           "age of an unfinished frame, then ERROR 'frame timeout' and CLOSE; 0 = no limit"),
 };
 
 // "64", "64k", "1M", "2G"; also "4.0", which is how Lua prints the result of 8 / 2.
@@ -321,6 +344,28 @@ std::string config_help() {
     help.append(row.doc).append(" (").append(accepted(row)).append(")\n");
   }
   return help;
+}
+
+std::string config_reference() {
+  std::string page =
+      "# Configuration keys\n\n"
+      "Every key that the node itself understands. This page is written from the table in "
+      "`src/node/config.cpp`; a test\n"
+      "compares the two. Bytes may have a suffix k, M or G (powers of 1024); times are "
+      "milliseconds. Keys that are not in\n"
+      "the table belong to programs.\n\n"
+      "| key | default | accepted | what it does |\n|---|---|---|---|\n";
+  const NodeConfig defaults;
+  for (const ConfigRow& row : kRows) {
+    const std::string value = value_text(row, defaults);
+    page.append("| `").append(row.key).append("` | ");
+    page.append(value.empty() ? "none" : "`" + value + "`").append(" | ").append(accepted(row));
+    page.append(" | ").append(row.doc).append(" |\n");
+  }
+  return page +
+         "\nThere is no key for the C memory of a service: the allocator of the process is left "
+         "alone, so that nobody\n"
+         "counts it (docs/adr/0007).\n";
 }
 
 base::Result<NodeConfig, ConfigError> parse(ConfigValues& values) {

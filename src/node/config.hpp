@@ -45,8 +45,13 @@ struct NodeConfig {
   uint32_t net_threads = 0;
   IoBackend io_backend = IoBackend::kAuto;
   uint32_t net_max_sockets = 0;
+  uint32_t net_reserve_fds = 16;
+  uint32_t net_max_per_listener = 0;
+  uint32_t net_max_per_ip = 0;
+  uint32_t net_accept_rate = 0;
   base::Millis net_accept_backoff{10};
   base::Millis net_connect_timeout{15000};
+  base::Millis net_first_byte_timeout{0};
   base::Millis net_idle_timeout{0};
   base::Millis net_write_timeout{60000};
   base::Millis net_linger_timeout{30000};
@@ -57,6 +62,7 @@ struct NodeConfig {
   uint64_t net_wbuffer_total = 2 * kGiB;
   uint64_t net_warn_size = 1 * kMiB;
   uint64_t net_read_max = 64 * kKiB;
+  uint64_t net_turn_budget = 256 * kKiB;
   uint64_t net_inflight_max = 64 * kMiB;
   base::Millis dns_timeout{5000};
   uint32_t dns_queue_max = 1024;
@@ -68,12 +74,14 @@ struct NodeConfig {
   uint64_t message_max = 1 * kGiB;
   uint32_t timer_max = 0;
   uint32_t log_queue_max = 65536;
+  uint32_t log_rate = 10;
   uint64_t log_line_max = 64 * kKiB;
   base::Millis monitor_interval{5000};
   base::Millis shutdown_timeout{30000};
 
   // Framing.
   uint64_t gate_frame_max = 16 * kMiB - 1;
+  base::Millis gate_frame_timeout{30000};
 };
 
 enum class ConfigUnit : uint8_t {
@@ -116,6 +124,9 @@ std::span<const ConfigRow> config_rows() noexcept;
 
 // The value of a row in `config`, as a config file would give it; empty when there is none.
 std::string value_text(const ConfigRow& row, const NodeConfig& config);
+
+// The page docs/reference/configuration.md.
+std::string config_reference();
 
 // One line per key: name, default, what is accepted, meaning.
 std::string config_help();

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 namespace skyloom::node {
@@ -22,6 +25,11 @@ const ConfigValues kExpectedDefaults = {
     {"net_threads", "0"},
     {"io_backend", "auto"},
     {"net_max_sockets", "0"},
+    {"net_reserve_fds", "16"},
+    {"net_max_per_listener", "0"},
+    {"net_max_per_ip", "0"},
+    {"net_accept_rate", "0"},
+    {"net_first_byte_timeout", "0"},
     {"net_accept_backoff", "10"},
     {"net_connect_timeout", "15000"},
     {"net_idle_timeout", "0"},
@@ -34,6 +42,7 @@ const ConfigValues kExpectedDefaults = {
     {"net_wbuffer_total", "2147483648"},
     {"net_warn_size", "1048576"},
     {"net_read_max", "65536"},
+    {"net_turn_budget", "262144"},
     {"net_inflight_max", "67108864"},
     {"dns_timeout", "5000"},
     {"dns_queue_max", "1024"},
@@ -43,10 +52,12 @@ const ConfigValues kExpectedDefaults = {
     {"message_max", "1073741824"},
     {"timer_max", "0"},
     {"log_queue_max", "65536"},
+    {"log_rate", "10"},
     {"log_line_max", "65536"},
     {"monitor_interval", "5000"},
     {"shutdown_timeout", "30000"},
     {"gate_frame_max", "16777215"},
+    {"gate_frame_timeout", "30000"},
 };
 
 // The value that a row holds after `text` was given for its key; nullopt when it was refused.
@@ -134,6 +145,15 @@ TEST(Config, HasOneRowForEachKeyOfTheContractAndNoOther) {
   std::set<std::string_view> keys;
   for (const ConfigRow& row : config_rows()) EXPECT_TRUE(keys.insert(row.key).second) << row.key;
   EXPECT_EQ(keys.size(), kExpectedDefaults.size());
+}
+
+// The page is written anew with SKYLOOM_WRITE_REFERENCE=1.
+TEST(Config, TheReferencePageSaysWhatTheTableSays) {
+  const std::string path = SKYLOOM_SOURCE_DIR "/docs/reference/configuration.md";
+  if (std::getenv("SKYLOOM_WRITE_REFERENCE") != nullptr) std::ofstream(path) << config_reference();
+  std::ifstream page(path);
+  const std::string text((std::istreambuf_iterator<char>(page)), {});
+  EXPECT_EQ(text, config_reference());
 }
 
 TEST(Config, DefaultsOfTheKernelsKeysAreWrittenBack) {

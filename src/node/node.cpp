@@ -48,6 +48,14 @@ actor::Options actor_options(const NodeConfig& config) {
 net::Limits net_limits(const NodeConfig& config) {
   net::Limits limits;
   limits.sockets_max = config.net_max_sockets;
+  limits.descriptors_spare = config.net_reserve_fds;
+  limits.connections_max = config.net_max_per_listener;
+  limits.per_address_max = config.net_max_per_ip;
+  limits.accept_rate = config.net_accept_rate;
+  limits.first_byte_timeout_ms = config.net_first_byte_timeout.count();
+  limits.frame_timeout_ms = config.gate_frame_timeout.count();
+  limits.turn_bytes_max = config.net_turn_budget;
+  limits.log_lines_max = config.log_rate;
   limits.connect_timeout_ms = config.net_connect_timeout.count();
   limits.dns_timeout_ms = config.dns_timeout.count();
   limits.idle_timeout_ms = config.net_idle_timeout.count();

@@ -1,0 +1,454 @@
+// Every limit of the engine at one below, at, and one above it.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "net/clocked_world_test.hpp"
+
+namespace skyloom::net {
+namespace {
+
+using testing::Peer;
+
+class LimitTest : public ClockedTest {
+ protected:
+  // Until the engine has closed it, with a reset or without.
+  bool is_turned_away(Peer& peer) {
+    settle();
+    return waiter_.wait_ready(peer.fd(), {.read = true}, base::Nanos::zero());
+  }
+  size_t lines_with(std::string_view part) {
+    size_t count = 0;
+    for (const std::string& line : log_->lines()) count += line.find(part) != line.npos ? 1 : 0;
+    return count;
+  }
+  void end(Peer& peer, SocketId server) {
+    peer.close();
+    settle();
+    network_->close(server);
+    settle();
+  }
+};
+
+TEST_F(LimitTest, AListenerTakesExactlyAsManyConnectionsAsItMayAndNobodyHearsOfTheOthers) {
+  start({{.connections_max = 3}});
+  const Listener listener = listen();
+  std::vector<Pair> pairs;
+  for (size_t count = 1; count <= 3; ++count) {
+    pairs.push_back(pair(listener));
+    EXPECT_EQ(accepted(listener), count);
+  }
+  Peer fourth = connect(listener.address);
+  EXPECT_TRUE(is_turned_away(fourth));
+  EXPECT_EQ(accepted(listener), 3u);
+  EXPECT_EQ(counted(&Counters::refused_listener), 1u);
+  EXPECT_EQ(network_->sockets(), 4u);
+  EXPECT_EQ(lines_with("net_max_per_listener = 3"), 1u);
+  end(pairs[0].client, pairs[0].server);
+  (void)pair(listener);
+  EXPECT_EQ(accepted(listener), 4u) << "the place of the one that ended is free again";
+}
+
+TEST_F(LimitTest, EachListenerCountsItsOwnConnections) {
+  start({{.connections_max = 1}});
+  const Listener one = listen();
+  const Listener other = listen();
+  Pair first = pair(one);
+  Pair second = pair(other);
+  EXPECT_EQ(accepted(one) + accepted(other), 2u);
+}
+
+TEST_F(LimitTest, AnAddressHasExactlyAsManyConnectionsAsItMayOverAllListenersAndShards) {
+  start({{.per_address_max = 3}}, 4);
+  const Listener one = listen();
+  const Listener other = listen();
+  std::vector<Pair> pairs;
+  pairs.push_back(pair(one));
+  pairs.push_back(pair(other));
+  pairs.push_back(pair(one));
+  EXPECT_EQ(accepted(one) + accepted(other), 3u);
+  Peer fourth = connect(other.address);
+  EXPECT_TRUE(is_turned_away(fourth));
+  EXPECT_EQ(accepted(other), 1u);
+  EXPECT_EQ(counted(&Counters::refused_address), 1u);
+}
+
+TEST_F(LimitTest, AMappedAddressIsTheAddressThatItMaps) {
+  AddressCounts counts;
+  const ConnectionLimits limits{.per_address_max = 1};
+  const ListeningPtr listening = ListeningPtr::make(counts, limits, false);
+  Admission v4;
+  Admission mapped;
+  Admission v6;
+  EXPECT_EQ(v4.take(listening, *os::SocketAddress::parse("10.0.0.1", 1)),
+            Admission::Verdict::kWelcome);
+  EXPECT_EQ(mapped.take(listening, *os::SocketAddress::parse("::ffff:10.0.0.1", 2)),
+            Admission::Verdict::kAddressFull);
+  EXPECT_EQ(v6.take(listening, *os::SocketAddress::parse("::1", 3)), Admission::Verdict::kWelcome);
+  v4.give_back();
+  v4.give_back();  // has nothing left to give
+  EXPECT_EQ(mapped.take(listening, *os::SocketAddress::parse("::ffff:10.0.0.1", 2)),
+            Admission::Verdict::kWelcome);
+  EXPECT_EQ(counts.entries(), 2u);
+}
+
+// Every way for an accepted socket to end: its place must be free once, and the table empty.
+TEST_F(LimitTest, EveryEndGivesThePlaceOfTheAddressBackExactlyOnce) {
+  start({{.per_address_max = 2, .idle_timeout_ms = 60000, .frame_bytes_max = 100}});
+  const Listener listener = listen();
+  Pair stays = pair(listener);  // a place given back twice would make room for two
+  struct Way {
+    const char* name;
+    std::function<void(Pair&)> end;
+  };
+  const std::vector<Way> ways = {
+      {"close", [&](Pair& it) { network_->close(it.server); }},
+      {"shutdown", [&](Pair& it) { network_->shutdown(it.server); }},
+      {"reset", [&](Pair& it) { it.client.reset(); }},
+      {"fin and close",
+       [&](Pair& it) {
+         it.client.close();
+         settle();
+         network_->close(it.server);
+       }},
+      {"frame too large",
+       [&](Pair& it) {
+         network_->set_framing(it.server, codec::Framing::kLength16, 1000);
+         settle();
+         (void)it.client.send_all(std::string_view("\0\x65", 2));
+       }},
+      {"close with output that nobody takes",
+       [&](Pair& it) {
+         (void)send(it.server, 1u << 20);
+         network_->close(it.server);
+         pass(30000);
+       }},
+      {"close twice and shutdown",
+       [&](Pair& it) {
+         network_->close(it.server);
+         network_->close(it.server);
+         network_->shutdown(it.server);
+       }},
+  };
+  for (const Way& way : ways) {
+    const size_t before = accepted(listener);
+    Pair it = pair(listener);
+    ASSERT_EQ(accepted(listener), before + 1) << way.name;
+    Peer surplus = connect(listener.address);
+    EXPECT_TRUE(is_turned_away(surplus)) << way.name;
+    way.end(it);
+    settle();
+    if (it.client.is_open()) it.client.close();
+    settle();
+  }
+  network_->shutdown(stays.server);
+  settle();
+  Pair again = pair(listener);
+  network_->owner_gone(kOwner);
+  settle();
+  pass(1000);
+  for (const SocketSnapshot& left : network_->info()) {
+    ADD_FAILURE() << left.id << " in state " << static_cast<int>(left.state) << " is left";
+  }
+}
+
+TEST_F(LimitTest, LimitsOfAListenerHoldForItsConnectionsOnlyAndOutliveIt) {
+  start({{.per_address_max = 1, .idle_timeout_ms = 5000}});
+  ConnectionLimits own;
+  own.per_address_max = 2;
+  own.idle_timeout_ms = 1000;
+  const Listener usual = listen();
+  const Listener special = listen(&own);
+  Pair common = pair(usual);
+  Pair first = pair(special);
+  Pair second = pair(special);
+  EXPECT_EQ(accepted(special), 2u) << "counted apart from the others";
+  Peer third = connect(special.address);
+  EXPECT_TRUE(is_turned_away(third));
+  network_->close(special.id);
+  settle();
+  pass(1000);
+  EXPECT_EQ(story(first.server), "ERROR idle timeout; CLOSE; ");
+  EXPECT_EQ(story(second.server), "ERROR idle timeout; CLOSE; ");
+  EXPECT_EQ(story(common.server), "");
+  pass(4000);
+  EXPECT_EQ(story(common.server), "ERROR idle timeout; CLOSE; ");
+}
+
+TEST_F(LimitTest, AboveTheRateConnectionsWaitInTheBacklogUntilTheSecondIsOver) {
+  start({{.accept_rate = 3}});
+  const Listener listener = listen();
+  std::vector<Peer> peers;
+  for (size_t count = 1; count <= 3; ++count) {
+    peers.push_back(connect(listener.address));
+    EXPECT_EQ(accepted(listener), count);
+  }
+  for (int count = 0; count < 4; ++count) peers.push_back(connect(listener.address));
+  EXPECT_EQ(accepted(listener), 3u);
+  pass(999);
+  EXPECT_EQ(accepted(listener), 3u);
+  pass(1);
+  EXPECT_EQ(accepted(listener), 6u);
+  pass(1000);
+  EXPECT_EQ(accepted(listener), 7u) << "nobody was lost";
+  EXPECT_EQ(counted(&Counters::refused), 0u);
+  EXPECT_EQ(counted(&Counters::accept_rate_reached), 2u);
+}
+
+TEST_F(LimitTest, AcceptingLeavesTheSpareDescriptorsToOthers) {
+  Limits limits;
+  limits.descriptors_spare = 4;
+  start(limits);
+  const Listener listener = listen();
+  auto first = Peer::connect(peers_, listener.address);
+  ASSERT_TRUE(first.ok());
+  settle();
+  EXPECT_EQ(accepted(listener), 1u);
+  // Room for one more client's own descriptor, for its accepted one, and for the spare ones.
+  sim_.set_descriptors_max(sim_.open_descriptors() + 2 + 4);
+  auto second = Peer::connect(peers_, listener.address);
+  settle();
+  EXPECT_EQ(accepted(listener), 2u) << "exactly the spare ones are left";
+  auto third = Peer::connect(peers_, listener.address);
+  ASSERT_TRUE(third.ok()) << "others may have them";
+  settle();
+  EXPECT_EQ(accepted(listener), 2u);
+  EXPECT_EQ(counted(&Counters::refused_descriptors), 1u);
+  EXPECT_EQ(story(listener.id), "ERROR Too many open files; ");
+  for (int step = 0; step < 90; ++step) pass(10);
+  EXPECT_EQ(story(listener.id), "ERROR Too many open files; ") << "once in a second";
+  third->close();
+  second->close();
+  network_->shutdown(last_accepted(listener));
+  pass(2000);
+  Peer fourth = connect(listener.address);
+  EXPECT_EQ(accepted(listener), 3u) << "it goes on when there is room";
+}
+
+TEST_F(LimitTest, TheSocketLimitIsExactForOpensAndCounted) {
+  Limits limits;
+  limits.sockets_max = 2;
+  start(limits);
+  EXPECT_TRUE(network_->open_udp(kOwner, "", 0).ok());
+  EXPECT_TRUE(network_->open_udp(kOwner, "", 0).ok());
+  EXPECT_FALSE(network_->open_udp(kOwner, "", 0).ok());
+  EXPECT_FALSE(network_->listen(kOwner, "127.0.0.1", 0, 8).ok());
+  EXPECT_EQ(counted(&Counters::opens_refused), 2u);
+}
+
+// A socket with nothing left in the kernel's buffers: what is sent from now on is queued.
+TEST_F(LimitTest, TheWriteBufferTakesExactlyItsLimit) {
+  constexpr size_t kMax = 1000;
+  for (const size_t more : {kMax - 1, kMax, kMax + 1}) {
+    start({{.write_buffer_max = 400'000, .write_buffer_policy = WriteBufferPolicy::kRefuse}});
+    const Listener listener = listen();
+    Pair stalled = pair(listener);
+    ASSERT_EQ(send(stalled.server, 300'000), SendVerdict::kAccepted);
+    settle();
+    const uint64_t queued = network_->info()[1].queued_bytes;
+    ASSERT_GT(queued, 0u);
+    ASSERT_EQ(send(stalled.server, 400'000 - kMax - queued), SendVerdict::kAccepted);
+    EXPECT_EQ(send(stalled.server, more),
+              more <= kMax ? SendVerdict::kAccepted : SendVerdict::kRefused);
+    EXPECT_EQ(counted(&Counters::write_buffer_reached), more <= kMax ? 0u : 1u);
+    EXPECT_EQ(story(stalled.server).find("ERROR"), std::string::npos);
+  }
+}
+
+TEST_F(LimitTest, AtTheCapLowPriorityGoesFirstAndIsCounted) {
+  start({{.write_buffer_max = 1'000'000, .write_buffer_policy = WriteBufferPolicy::kDropLow}});
+  const Listener listener = listen();
+  Pair stalled = pair(listener);
+  ASSERT_EQ(send(stalled.server, 500'000), SendVerdict::kAccepted);
+  settle();
+  ASSERT_EQ(send(stalled.server, 400'000, Priority::kLow), SendVerdict::kAccepted);
+  ASSERT_EQ(send(stalled.server, 400'000), SendVerdict::kAccepted);
+  EXPECT_EQ(counted(&Counters::low_priority_dropped), 400'000u);
+  EXPECT_EQ(lines_with("400000 bytes of low priority dropped"), 1u);
+  EXPECT_EQ(send(stalled.server, 400'000), SendVerdict::kRefused);
+}
+
+class TotalTest : public LimitTest {
+ protected:
+  // Two sockets with different queues, and `room` bytes left of the node's total.
+  void fill(WriteBufferPolicy policy, size_t room) {
+    Limits limits;
+    limits.write_buffer_policy = policy;
+    limits.write_buffer_total = kTotal;
+    start(limits);
+    const Listener listener = listen();
+    for (const size_t size : {900'000u, 300'000u}) {
+      pairs_.push_back(pair(listener));
+      ASSERT_EQ(send(pairs_.back().server, size), SendVerdict::kAccepted);
+      settle();
+    }
+    const uint64_t queued = total();
+    ASSERT_LT(queued, kTotal - room);
+    ASSERT_EQ(send(pairs_[1].server, kTotal - room - queued), SendVerdict::kAccepted);
+    ASSERT_EQ(total(), kTotal - room);
+  }
+  uint64_t total() {
+    uint64_t bytes = 0;
+    for (const SocketSnapshot& socket : network_->info()) bytes += socket.queued_bytes;
+    return bytes;
+  }
+  void TearDown() override {
+    pairs_.clear();
+    LimitTest::TearDown();
+  }
+
+  static constexpr size_t kTotal = 1'000'000;
+  std::vector<Pair> pairs_;
+};
+
+TEST_F(TotalTest, AtTheNodesTotalTheLargestQueueIsClosedAndNotTheSender) {
+  fill(WriteBufferPolicy::kClose, 1000);
+  EXPECT_EQ(send(pairs_[1].server, 999), SendVerdict::kAccepted);
+  EXPECT_EQ(send(pairs_[1].server, 1), SendVerdict::kAccepted);
+  settle();
+  EXPECT_EQ(network_->sockets(), 3u) << "nothing is closed at the limit";
+  EXPECT_EQ(send(pairs_[1].server, 1), SendVerdict::kAccepted);
+  settle();
+  EXPECT_NE(story(pairs_[0].server).find("ERROR write buffer limit of the node; CLOSE; "),
+            std::string::npos);
+  EXPECT_EQ(story(pairs_[1].server).find("ERROR"), std::string::npos);
+  EXPECT_LT(total(), kTotal);
+  EXPECT_EQ(counted(&Counters::write_total_reached), 1u);
+}
+
+TEST_F(TotalTest, WithTheRefusingPolicyNobodyLosesAnything) {
+  fill(WriteBufferPolicy::kRefuse, 1000);
+  EXPECT_EQ(send(pairs_[1].server, 1001), SendVerdict::kRefused);
+  EXPECT_EQ(send(pairs_[1].server, 1000), SendVerdict::kAccepted);
+  EXPECT_EQ(send(pairs_[0].server, 1), SendVerdict::kRefused);
+  settle();
+  EXPECT_EQ(total(), kTotal);
+  EXPECT_EQ(network_->sockets(), 3u);
+}
+
+TEST_F(TotalTest, LowPriorityOfTheLargestQueueMakesRoomForOthers) {
+  fill(WriteBufferPolicy::kDropLow, 1000);
+  ASSERT_EQ(send(pairs_[0].server, 1000, Priority::kLow), SendVerdict::kAccepted);
+  EXPECT_EQ(send(pairs_[1].server, 1000), SendVerdict::kAccepted);
+  EXPECT_EQ(counted(&Counters::low_priority_dropped), 1000u);
+  EXPECT_EQ(send(pairs_[1].server, 1), SendVerdict::kRefused) << "nothing low is left";
+  EXPECT_EQ(total(), kTotal);
+}
+
+TEST_F(LimitTest, WhatWaitsForAConnectCountsForTheNode) {
+  Limits limits;
+  limits.write_buffer_total = 1000;
+  limits.write_buffer_policy = WriteBufferPolicy::kRefuse;
+  start(limits);
+  const auto id = network_->connect(kOwner, "later.example", 80);
+  ASSERT_TRUE(id.ok());
+  EXPECT_EQ(send(*id, 999), SendVerdict::kAccepted);
+  EXPECT_EQ(send(*id, 2), SendVerdict::kRefused);
+  EXPECT_EQ(send(*id, 1), SendVerdict::kAccepted);
+}
+
+TEST_F(LimitTest, TheFirstWarningComesAtItsSizeAndNotBelow) {
+  for (const size_t size : {size_t{99'999}, size_t{100'000}, size_t{100'001}}) {
+    Limits limits;
+    limits.warn_bytes = 100'000;
+    start(limits);
+    const auto id = network_->connect(kOwner, "later.example", 80);
+    ASSERT_TRUE(id.ok());
+    const size_t before = log_->count(EventKind::kWarning, *id);
+    EXPECT_EQ(send(*id, size), SendVerdict::kAccepted);
+    EXPECT_EQ(log_->count(EventKind::kWarning, *id) - before, size < 100'000 ? 0u : 1u) << size;
+  }
+}
+
+TEST_F(LimitTest, AReadBringsAtMostItsLimit) {
+  start({});
+  const Listener listener = listen();
+  Pair talking = pair(listener);
+  constexpr size_t kMax = 64u << 10;
+  for (const size_t size : {kMax - 1, kMax, kMax + 1}) {
+    const size_t before = story(talking.server).size();
+    ASSERT_TRUE(talking.client.send_all(std::string(size, 'x')).ok());
+    settle();
+    const std::string told = story(talking.server).substr(before);
+    EXPECT_EQ(told, size <= kMax ? "DATA " + std::to_string(size) + "; " : "DATA 65536; DATA 1; ");
+  }
+}
+
+TEST_F(LimitTest, ADiscardedInputIsBounded) {
+  constexpr size_t kMax = 1000;
+  for (const size_t size : {kMax, kMax + 1}) {
+    Limits limits;
+    limits.linger_discard_bytes = kMax;
+    start(limits);
+    const Listener listener = listen();
+    Pair stalled = pair(listener);
+    ASSERT_EQ(send(stalled.server, 200'000), SendVerdict::kAccepted);  // all with the kernel
+    network_->close(stalled.server);
+    settle();
+    ASSERT_EQ(network_->sockets(), 2u) << "it waits for the peer to take it";
+    ASSERT_TRUE(stalled.client.send_all(std::string(size, 'x')).ok());
+    settle();
+    EXPECT_EQ(network_->sockets(), size <= kMax ? 2u : 1u);
+    EXPECT_EQ(counted(&Counters::linger_discards), size <= kMax ? 0u : 1u);
+  }
+}
+
+TEST_F(LimitTest, AFrameOfTheListenersLimitPassesAndOneByteMoreEndsItsConnection) {
+  for (const size_t size : {size_t{99}, size_t{100}, size_t{101}}) {
+    start({{.frame_bytes_max = 100}});
+    const Listener listener = listen();
+    Pair talking = pair(listener);
+    network_->set_framing(talking.server, codec::Framing::kLength16, 65535);
+    settle();
+    const std::string header{'\0', static_cast<char>(size)};
+    ASSERT_TRUE(talking.client.send_all(header + std::string(size, 'x')).ok());
+    settle();
+    EXPECT_EQ(story(talking.server), size <= 100 ? "DATA " + std::to_string(size) + "; "
+                                                 : "ERROR frame too large; CLOSE; ");
+    EXPECT_EQ(counted(&Counters::frames_too_large), size <= 100 ? 0u : 1u);
+  }
+}
+
+TEST(LimitLog, TellsSoManyOfACauseAndThenHowManyThereWere) {
+  EventLog log;
+  LimitLog limits(log, 3);
+  for (int line = 0; line < 3; ++line) EXPECT_FALSE(limits.tell("a", "line of a", 5000));
+  EXPECT_FALSE(limits.owes_summary());
+  EXPECT_TRUE(limits.tell("a", "line of a", 5999)) << "a summary is due from here on";
+  EXPECT_FALSE(limits.tell("a", "line of a", 5999));
+  EXPECT_FALSE(limits.tell("b", "line of b", 5999)) << "another cause";
+  EXPECT_EQ(log.lines().size(), 4u);
+  EXPECT_EQ(limits.summarize(5999), 6000);
+  EXPECT_EQ(log.lines().size(), 4u);
+  EXPECT_EQ(limits.summarize(6000), std::nullopt);
+  ASSERT_EQ(log.lines().size(), 5u);
+  EXPECT_EQ(log.lines().back(), "a: 2 more within the last second");
+  EXPECT_FALSE(limits.tell("a", "line of a", 6001));
+  EXPECT_EQ(log.lines().size(), 6u);
+}
+
+TEST(LimitLog, WithoutALimitEveryLineIsWritten) {
+  EventLog log;
+  LimitLog limits(log, 0);
+  for (int line = 0; line < 1000; ++line) EXPECT_FALSE(limits.tell("a", "line", 0));
+  EXPECT_EQ(log.lines().size(), 1000u);
+}
+
+TEST_F(LimitTest, ALineThatWasWithheldIsSummedUpAlthoughNothingElseHappens) {
+  Limits limits;
+  limits.connections_max = 1;
+  limits.log_lines_max = 2;
+  start(limits, 2);
+  const Listener listener = listen();
+  Pair first = pair(listener);
+  std::vector<Peer> others;
+  for (int count = 0; count < 5; ++count) others.push_back(connect(listener.address));
+  EXPECT_EQ(lines_with("refused: net_max_per_listener = 1"), 2u);
+  pass(999);
+  EXPECT_EQ(lines_with("more within"), 0u);
+  pass(1);
+  EXPECT_EQ(lines_with("net_max_per_listener: 3 more within the last second"), 1u);
+}
+
+}  // namespace
+}  // namespace skyloom::net
