@@ -17,8 +17,8 @@
 namespace skyloom::lua {
 namespace {
 
-constexpr size_t kAllocatedBytesMax = size_t{1}
-                                      << 30;  // ever: a loop that only copies must end, too
+// Ever: a loop that only copies must end, too, and long before it has used up its time.
+constexpr size_t kAllocatedBytesMax = size_t{256} << 20;
 // One instruction that compares or converts a text of megabytes takes milliseconds.
 constexpr int kInstructionsPerLook = 100;
 

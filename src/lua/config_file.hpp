@@ -36,7 +36,7 @@ struct ConfigFileError {
 inline constexpr size_t kConfigFileBytesMax = 1 << 20;  // of one file; the longest known has 10 KB
 inline constexpr size_t kConfigMemoryBytesMax = 16 << 20;  // of the Lua state
 inline constexpr int kConfigInstructionsMax = 1'000'000;   // a blink; the longest known takes 1,000
-inline constexpr base::Nanos kConfigCpuMax = std::chrono::seconds(1);  // of this thread
+inline constexpr base::Nanos kConfigCpuMax = std::chrono::seconds(2);  // of this thread
 inline constexpr int kConfigIncludeDepthMax = 16;  // deeper is a file that includes itself
 
 // The globals that the file at `path` sets, as texts: numbers as Lua prints them, booleans as

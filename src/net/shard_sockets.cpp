@@ -46,11 +46,12 @@ Socket* Shard::take_slot() noexcept {
   MutexLock lock(slots_mutex_);
   if (free_slots_.empty()) {
     Socket* fresh = nullptr;
-    const bool has_memory = base::try_allocate([&] {
+    // The lock is held, which clang cannot see inside of a lambda.
+    const auto enlarge = [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
       if (free_slots_.capacity() == slots_.size()) free_slots_.reserve(slots_.size() * 2 + 64);
       fresh = &slots_.emplace_back();
-    });
-    return has_memory ? fresh : nullptr;
+    };
+    return base::try_allocate(enlarge) ? fresh : nullptr;
   }
   Socket* socket = free_slots_.back();
   free_slots_.pop_back();
