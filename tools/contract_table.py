@@ -5,7 +5,7 @@ A test's name says it. It begins with the numbers of its rules (S_17_, D_18_D_19
 (K_3_4_: section 3.4), or with the name of the function that it is about. The tests are those that the programs
 themselves know: the engine's print their names with --list, those with a node are methods of a Python module.
 
-usage: contract_table.py --engine PROGRAM [--check]      writes the page; --check: fails when it is out of date.
+usage: contract_table.py [--check] --engine PROGRAM      writes the page; --check: fails when it is out of date.
 Either way it fails when a rule has no test.
 """
 import argparse
@@ -95,7 +95,7 @@ def table(title, rules, tests):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--engine", required=True, nargs="+", help="the engine's test program")
+    parser.add_argument("--engine", required=True, nargs=argparse.REMAINDER, help="the engine's test program; last")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     listed = subprocess.run([*arguments.engine, "--list"], capture_output=True, text=True, check=True).stdout

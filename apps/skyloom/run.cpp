@@ -11,7 +11,7 @@
 
 #include "capi/capi.hpp"
 #include "lua/config_file.hpp"
-#include "net/poller/epoll_poller.hpp"
+#include "net/poller/real_poller.hpp"
 #include "node/node.hpp"
 #include "os/daemon.hpp"
 #include "os/log_file.hpp"
@@ -33,6 +33,21 @@ struct Loaded {
   node::NodeConfig config;
   node::ConfigValues values;
 };
+
+struct Backend {
+  net::PollerKind kind;
+  os::Kernel& kernel;
+};
+
+// What "auto" means is measured: docs/adr/0011-io-uring.md.
+net::PollerKind wanted_poller(node::IoBackend configured) {
+  switch (configured) {
+    case node::IoBackend::kAuto:
+    case node::IoBackend::kEpoll: return net::PollerKind::kEpoll;
+    case node::IoBackend::kUring: return net::PollerKind::kUring;
+  }
+  return net::PollerKind::kEpoll;
+}
 
 int complain(const std::string& text, int code) {
   std::fprintf(stderr, "skyloom: %s\n", text.c_str());
@@ -119,11 +134,20 @@ int run(const std::string& config_path) {
   os::RealKernel kernel;
   os::RealClock clock;
   const auto resolver = net::make_system_resolver(config.dns_queue_max);
-  auto created = node::Node::create(
-      config, loaded->values,
-      {.kernel = kernel, .clock = clock, .resolver = *resolver, .make_poller = [](void*) {
-         return net::EpollPoller::create();
-       }});
+  const net::PollerChoice choice = net::choose_poller(wanted_poller(config.io_backend), kernel);
+  Backend backend{choice.kind, kernel};
+  auto created = node::Node::create(config, loaded->values,
+                                    {.kernel = kernel,
+                                     .clock = clock,
+                                     .resolver = *resolver,
+                                     .make_poller =
+                                         [](void* user) {
+                                           const auto& made = *static_cast<Backend*>(user);
+                                           return net::make_real_poller(made.kind, made.kernel);
+                                         },
+                                     .make_poller_user = &backend,
+                                     .make_batch_sender = net::batch_sender_of(choice.kind),
+                                     .first_log_line = choice.line});
   if (!created) return complain(created.error(), kExitFailed);
   std::unique_ptr<node::Node> node = std::move(created).value();
   capi::set_node(node.get());

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "actor/system.hpp"
+#include "base/memory.hpp"
 
 namespace skyloom::actor {
 namespace {
@@ -246,7 +247,12 @@ const char* run_command(Service& self, const char* command, const char* paramete
   for (const Entry& entry : kCommands) {
     if (std::strcmp(entry.name, command) != 0) continue;
     const std::string_view text = parameter == nullptr ? std::string_view() : parameter;
-    return entry.run({self, self.system(), command, text});
+    const char* result = nullptr;
+    const bool has_memory =
+        base::try_allocate([&] { result = entry.run({self, self.system(), command, text}); });
+    if (has_memory) return result;
+    self.system().logf(self.handle(), "error: %s: out of memory", command);
+    return nullptr;
   }
   return nullptr;
 }

@@ -1,8 +1,11 @@
 // How services begin and how they are told to end.
+#include <array>
 #include <cstdint>
+#include <span>
 
 #include "actor/service_scope.hpp"
 #include "actor/system.hpp"
+#include "base/memory.hpp"
 
 namespace skyloom::actor {
 namespace {
@@ -11,10 +14,14 @@ constexpr int kInitFailed = -1;
 
 }  // namespace
 
-Service* System::take_unused() {
+// Null without memory.
+Service* System::take_unused() noexcept {
   base::MutexLock lock(pool_mutex_);
   if (Runnable* unused = unused_.pop_front()) return static_cast<Service*>(unused);
-  return &services_.emplace_back();
+  Service* fresh = nullptr;
+  (void)base::try_allocate(
+      [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS { fresh = &services_.emplace_back(); });
+  return fresh;
 }
 
 void System::give_back(Service& service) noexcept {
@@ -32,43 +39,65 @@ void System::give_back(Service& service) noexcept {
   unused_.push_back(service);
 }
 
-uint32_t System::launch(std::string_view name, const char* arguments) {
+uint32_t System::launch(std::string_view name, const char* arguments) noexcept {
   if (aborting_.load()) return 0;
   const uint32_t by = current_service() == nullptr ? 0 : current_handle();
-  const auto fail = [&](const std::string& reason) {
-    log(by, reason);
-    log(by, "error: launch " + std::string(name) + " FAILED");
+  const int name_bytes = static_cast<int>(name.size());
+  const auto fail = [&](const char* reason) {
+    if (reason != nullptr) logf(by, "module %.*s: %s", name_bytes, name.data(), reason);
+    logf(by, "error: launch %.*s FAILED", name_bytes, name.data());
     return uint32_t{0};
   };
-  const base::Result<const Module*, std::string> module = modules_.find(name);
-  if (!module) return fail(module.error());
+  const Module* module = nullptr;
+  const bool has_memory = base::try_allocate([&] { module = find_module(name, by); });
+  if (!has_memory) return fail("out of memory");
+  if (module == nullptr) return fail(nullptr);              // the reason is in the log
   void* instance = reinterpret_cast<void*>(~uintptr_t{0});  // what modules without _create get
-  if ((*module)->functions.create != nullptr) instance = (*module)->functions.create();
-  if (instance == nullptr) return fail("module " + std::string(name) + " created no instance");
+  if (module->functions.create != nullptr) instance = module->functions.create();
+  if (instance == nullptr) return fail("it created no instance");
 
-  Service& service = *take_unused();
-  service.system_ = this;
-  service.module_ = *module;
-  service.instance_ = instance;
-  counted_.fetch_add(1);
-  const uint32_t local = table_.insert(service, [&](uint32_t id) {
-    const uint32_t harbor = uint32_t{options_.harbor} << kHarborShift;
-    service.mailbox_.open(harbor | id, options_.limits.mailbox);
-  });
-  if (local == 0) {
-    if ((*module)->functions.release != nullptr) (*module)->functions.release(instance);
-    give_back(service);
-    counted_.fetch_sub(1);
-    return fail("no handle is free");
+  Service* fresh = take_unused();
+  if (fresh != nullptr) {
+    fresh->system_ = this;
+    fresh->module_ = module;
+    fresh->instance_ = instance;
   }
-  const uint32_t handle = service.handle();
+  const uint32_t handle = fresh == nullptr ? 0 : give_handle(*fresh);
+  if (handle == 0) {
+    if (module->functions.release != nullptr) module->functions.release(instance);
+    return fail("out of memory, or no handle is free");
+  }
+  Service& service = *fresh;
   const int result = init_service(service, arguments);
   if (result == 0 && finish_launch(service, name, arguments)) return handle;
   if (result != 0) {
     retire(handle, std::nullopt);
-    log(by, "error: launch " + std::string(name) + " FAILED");
+    (void)fail(nullptr);
     release(service);
   }
+  return 0;
+}
+
+// Null, and the log says why.
+const Module* System::find_module(std::string_view name, uint32_t by) {
+  const base::Result<const Module*, std::string> module = modules_.find(name);
+  if (module) return *module;
+  log(by, module.error());
+  return nullptr;
+}
+
+// 0, and the service is given back: no memory, or no handle is free.
+uint32_t System::give_handle(Service& service) noexcept {
+  counted_.fetch_add(1);
+  const bool has_room = service.mailbox_.reserve();
+  const uint32_t local = !has_room ? 0 : table_.insert(service, [&](uint32_t id) {
+    const uint32_t harbor = uint32_t{options_.harbor} << kHarborShift;
+    service.mailbox_.open(harbor | id, options_.limits.mailbox);
+  });
+  if (local != 0) return service.handle();
+  service.mailbox_.drop_reserve();
+  give_back(service);
+  counted_.fetch_sub(1);
   return 0;
 }
 
@@ -84,13 +113,19 @@ int System::init_service(Service& service, const char* arguments) noexcept {
   return result;
 }
 
+void System::log_launch(uint32_t handle, std::string_view name,
+                        std::string_view arguments) noexcept {
+  const bool has_memory = base::try_allocate(
+      [&] { log(handle, "LAUNCH " + std::string(name) + " " + std::string(arguments)); });
+  if (!has_memory) logf(handle, "LAUNCH %.*s", static_cast<int>(name.size()), name.data());
+}
+
 // False when the service was killed in its `_init`.
-bool System::finish_launch(Service& service, std::string_view name, const char* arguments) {
+bool System::finish_launch(Service& service, std::string_view name,
+                           const char* arguments) noexcept {
   const uint32_t handle = service.handle();
   if (!service.mailbox_.is_dying()) {
-    std::string line = "LAUNCH " + std::string(name) + " ";
-    if (arguments != nullptr) line += arguments;
-    log(handle, line);
+    log_launch(handle, name, arguments == nullptr ? "" : arguments);
   }
   switch (service.mailbox_.go_live()) {
     case Mailbox::Started::kIdle: return true;
@@ -139,8 +174,13 @@ void System::retire_all() {
   aborting_.store(true);  // launches that are under way see it, or we see them in the table
   const uint32_t logger = find_name("logger");
   const uint32_t harbor = harbor_service_.load();
-  for (const uint32_t handle : handles()) {
-    if (handle != logger && handle != harbor) retire(handle, std::nullopt);
+  std::array<Service*, 64> services;  // first, because retiring takes the lock of the table
+  uint64_t next = 0;
+  while (const size_t count = table_.collect(next, services)) {
+    for (Service* service : std::span(services).first(count)) {
+      const uint32_t handle = service->handle();  // 0: gone meanwhile
+      if (handle != 0 && handle != logger && handle != harbor) retire(handle, std::nullopt);
+    }
   }
   if (counted_.load() <= 1) retire_log_service();  // otherwise release() does, after the others
 }

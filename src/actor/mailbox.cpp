@@ -12,7 +12,9 @@ Mailbox::Pushed Mailbox::push(uint32_t handle, const RawMessage& message, size_t
                                      waiting_bytes_locked() + bytes > limits.bytes_max)) {
     return {PushResult::kRefused, false};
   }
-  if (!arriving_.push(message)) return {PushResult::kRefused, false};
+  const auto need =
+      mode == PushMode::kAlways ? MessageRing::Need::kLastSlots : MessageRing::Need::kUsual;
+  if (!arriving_.push(message, need)) return {PushResult::kRefused, false};
   ++queued_messages_;
   queued_bytes_ += bytes;
   const bool full = waiting_messages_locked() >= limits.messages_max ||
@@ -21,6 +23,17 @@ Mailbox::Pushed Mailbox::push(uint32_t handle, const RawMessage& message, size_t
   const bool became_ready = !held_ && life_.load(std::memory_order_relaxed) == Life::kLive;
   if (became_ready) held_ = true;
   return {full ? PushResult::kDeliveredFull : PushResult::kDelivered, became_ready};
+}
+
+bool Mailbox::reserve() noexcept {
+  base::MutexLock lock(mutex_);
+  return arriving_.reserve() && batch_.reserve();
+}
+
+void Mailbox::drop_reserve() noexcept {
+  base::MutexLock lock(mutex_);
+  arriving_.drop_memory();
+  batch_.drop_memory();
 }
 
 void Mailbox::open(uint32_t handle, const MailboxLimits& limits) noexcept {

@@ -53,6 +53,9 @@ class Mailbox {
   Pushed push(uint32_t handle, const RawMessage& message, size_t bytes, PushMode mode,
               const MailboxLimits& limits) noexcept;
 
+  // Room for the first messages, so that answers find some later on. Before open(); false without
+  // memory.
+  bool reserve() noexcept;
   // kFree -> kStarting; the caller holds the mailbox. Called before anybody can find the handle.
   void open(uint32_t handle, const MailboxLimits& limits) noexcept;
   enum class Started : uint8_t { kIdle, kReady, kDying };
@@ -109,6 +112,9 @@ class Mailbox {
   bool is_full() const noexcept { return full_.load(std::memory_order_relaxed); }  // as above
   // Messages waiting, the one being handled not included.
   size_t length_for_holder() noexcept;
+
+  // Gives back what reserve() took, when open() does not follow.
+  void drop_reserve() noexcept;
 
   // The end. False while somebody has a pin: the last unpin() then passes the mailbox on.
   bool may_release() noexcept;

@@ -17,9 +17,15 @@ class MessageRing {
   static constexpr uint32_t kSlotsMin = 8;    // most services wait with an empty mailbox
   static constexpr uint32_t kSlotsKept = 64;  // after a drain
 
+  // What nobody may lose takes the last quarter of the slots while no more memory can be had.
+  enum class Need : uint8_t { kUsual, kLastSlots };
+
   // False when memory cannot be had; nothing has changed then.
-  bool push(const RawMessage& message) noexcept {
-    if (count_ == capacity_ && !grow()) return false;
+  bool push(const RawMessage& message, Need need = Need::kUsual) noexcept {
+    if (count_ >= capacity_ - capacity_ / 4 && !grow() &&
+        (need == Need::kUsual || count_ == capacity_)) {
+      return false;
+    }
     slots()[(head_ + count_) & (capacity_ - 1)] = message;
     ++count_;
     return true;
@@ -33,9 +39,17 @@ class MessageRing {
     return message;
   }
 
+  // The least there is to be, so that a first message always fits. False without memory.
+  bool reserve() noexcept { return capacity_ != 0 || grow(); }
+
   // Gives the memory of a burst back. The ring must be empty.
   void trim() noexcept {
-    if (capacity_ > kSlotsKept) drop_memory();
+    if (capacity_ <= kSlotsKept) return;
+    base::Block memory = base::make_block(size_t{kSlotsMin} * sizeof(RawMessage));
+    if (!memory) return;  // the large one serves as well
+    memory_ = std::move(memory);
+    capacity_ = kSlotsMin;
+    head_ = 0;
   }
   void drop_memory() noexcept {
     memory_.reset();

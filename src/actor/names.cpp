@@ -5,8 +5,14 @@ namespace skyloom::actor {
 const char* Names::add(std::string_view name, uint32_t handle) {
   base::MutexLock lock(mutex_);
   if (by_name_.find(name) != by_name_.end()) return nullptr;
-  by_handle_.emplace(handle, std::string(name));
-  return by_name_.emplace(std::string(name), handle).first->first.c_str();
+  const auto by_name = by_name_.emplace(std::string(name), handle).first;
+  try {
+    by_handle_.emplace(handle, std::string(name));
+  } catch (...) {
+    by_name_.erase(by_name);  // both or none
+    throw;
+  }
+  return by_name->first.c_str();
 }
 
 uint32_t Names::find(std::string_view name) const {

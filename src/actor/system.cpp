@@ -7,6 +7,7 @@
 
 #include "actor/dump.hpp"
 #include "actor/service_scope.hpp"
+#include "base/memory.hpp"
 
 namespace skyloom::actor {
 namespace {
@@ -98,10 +99,20 @@ void System::expire_timers() noexcept {
   for (size_t count = kExpiredBatch; count == kExpiredBatch;) {
     count = timers_.expire(now, expired);
     for (size_t index = 0; index < count; ++index) {
-      push(expired[index].handle, Message(kTypeResponse, 0, expired[index].session),
-           PushMode::kAlways);
+      const PushResult result =
+          push(expired[index].handle, Message(kTypeResponse, 0, expired[index].session),
+               PushMode::kAlways);
+      // No memory. The timer's own has just come back, so it can always be set once more.
+      if (result == PushResult::kRefused) set_again(expired[index], now + 1);
     }
   }
+}
+
+void System::set_again(const Timers::Expired& timer, int64_t deadline_cs) noexcept {
+  Service* service = find(timer.handle);
+  if (service == nullptr) return;
+  service->mailbox_.with_alive(timer.handle,
+                               [&] { (void)timers_.set(*service, timer, deadline_cs, 0); });
 }
 
 std::optional<base::Nanos> System::arm_timers() noexcept {
@@ -116,7 +127,10 @@ const char* System::register_name(std::string_view name, uint32_t handle) noexce
   const char* stored = nullptr;
   Service* service = find(handle);
   if (service == nullptr || name.empty()) return nullptr;
-  service->mailbox_.with_alive(handle, [&] { stored = names_.add(name, handle); });
+  service->mailbox_.with_alive(handle, [&] {
+    const bool has_memory = base::try_allocate([&] { stored = names_.add(name, handle); });
+    if (!has_memory) stored = nullptr;
+  });
   return stored;
 }
 
@@ -156,13 +170,15 @@ bool System::start_dump(uint32_t handle, uint32_t by) {
   Service* service = pin(handle);
   if (service == nullptr) return false;
   if (!options_.logpath.empty()) {
-    const std::string path = Dump::path_of(options_.logpath, handle);
     base::MutexLock lock(service->dump_mutex_);
     if (!service->dump_) {
-      service->dump_ = Dump::open(path, now(), starttime_);
+      (void)base::try_allocate([&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
+        service->dump_ = Dump::open(Dump::path_of(options_.logpath, handle), now(), starttime_);
+      });
       const bool ok = service->dump_ != nullptr;
       service->dumping_.store(ok, std::memory_order_relaxed);  // a hint; dump_mutex_ orders
-      logf(by, ok ? "Open log file %s" : "Open log file %s fail", path.c_str());
+      logf(by, ok ? "Open log file %s/%08x.log" : "Open log file %s/%08x.log fail",
+           options_.logpath.c_str(), handle);
     }
   }
   unpin(*service);
@@ -189,7 +205,10 @@ void System::close_dump(Service& service, uint32_t by) noexcept {
 void System::dump_message(Service& service, const RawMessage& message) noexcept {
   base::MutexLock lock(service.dump_mutex_);
   if (!service.dump_) return;
-  const std::string text = message.type() == kTypeSocket ? hooks_.describe(message) : std::string();
+  std::string text;
+  (void)base::try_allocate([&] {
+    if (message.type() == kTypeSocket) text = hooks_.describe(message);
+  });
   if (text.empty()) {
     service.dump_->write(message, now());
   } else {

@@ -88,7 +88,7 @@ class System final : private Runner {
   // Service life.
   // Starts a service; its `_init` runs on this thread, also inside another service's callback.
   // 0 after a failure, which is in the log. `arguments` may be null.
-  uint32_t launch(std::string_view module, const char* arguments);
+  uint32_t launch(std::string_view module, const char* arguments) noexcept;
   // With log line and MONITOR notice. `by` is the acting service's handle. False: no such service.
   bool kill(uint32_t handle, uint32_t by);
   void exit(Service& self) { kill(self.handle(), self.handle()); }
@@ -173,6 +173,7 @@ class System final : private Runner {
   // Runner.
   void run_slice(Worker& worker, Runnable& item) noexcept override;
   void expire_timers() noexcept override;
+  void set_again(const Timers::Expired& timer, int64_t deadline_cs) noexcept;
   std::optional<base::Nanos> arm_timers() noexcept override;
   void on_stuck_slice() noexcept override;
   void on_stuck_message(Worker& worker, uint64_t number) noexcept override;
@@ -187,10 +188,13 @@ class System final : private Runner {
   void answer_unhandled(Service& service) noexcept;
 
   // lifecycle.cpp
-  Service* take_unused();
+  Service* take_unused() noexcept;
+  const Module* find_module(std::string_view name, uint32_t by);
+  uint32_t give_handle(Service& service) noexcept;
+  void log_launch(uint32_t handle, std::string_view name, std::string_view arguments) noexcept;
   void give_back(Service& service) noexcept;
   int init_service(Service& service, const char* arguments) noexcept;
-  bool finish_launch(Service& service, std::string_view name, const char* arguments);
+  bool finish_launch(Service& service, std::string_view name, const char* arguments) noexcept;
   void retire_log_service();
   bool retire(uint32_t handle, std::optional<uint32_t> by);
   void announce_death(uint32_t handle, uint32_t by) noexcept;

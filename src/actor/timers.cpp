@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "base/memory.hpp"
+
 namespace skyloom::actor {
 namespace {
 
@@ -25,7 +27,11 @@ ServiceTimer* Timers::take_free() noexcept {
       chunk[index].hash_next = free_;
       free_ = &chunk[index];
     }
-    chunks_.push_back(std::move(chunk));
+    if (!base::try_allocate(
+            [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS { chunks_.push_back(std::move(chunk)); })) {
+      free_ = nullptr;  // it was empty
+      return nullptr;
+    }
   }
   ServiceTimer* timer = free_;
   free_ = timer->hash_next;
@@ -44,7 +50,10 @@ ServiceTimer** Timers::find(Expired identity) noexcept {
 
 void Timers::rehash_if_full() noexcept {
   if (wheel_.count() < buckets_.size()) return;
-  std::vector<ServiceTimer*> old(buckets_.size() * 2, nullptr);
+  std::vector<ServiceTimer*> old;
+  if (!base::try_allocate(
+          [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS { old.resize(buckets_.size() * 2, nullptr); }))
+    return;  // longer chains
   old.swap(buckets_);
   for (ServiceTimer* chain : old) {
     while (chain != nullptr) {

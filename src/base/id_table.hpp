@@ -49,7 +49,6 @@ class IdTable {
     const Table* table = current_.load(std::memory_order_relaxed);  // only written under mutex_
     const uint64_t capacity = uint64_t{table->mask} + 1;
     if ((live_ + 1) * 2 > capacity && table->mask < id_max_) {
-      // The lock is held, which clang cannot see inside of a lambda.
       const auto enlarge = [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS { table = grow(); };
       if (!try_allocate(enlarge) && live_ == capacity) return 0;  // fuller, then
     }

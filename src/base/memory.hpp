@@ -16,6 +16,8 @@ std::unique_ptr<T> try_make_unique(Arguments&&... arguments) noexcept {
 
 // Calls act(), which allocates as the standard library does. False when the memory could not be
 // had; what act() had done by then is its own affair: one insertion leaves a container as it was.
+// An act on what a lock guards is written [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {}: the caller
+// holds the lock, which clang cannot see inside of a lambda.
 template <class Act>
 [[nodiscard]] bool try_allocate(Act&& act) noexcept {
   try {

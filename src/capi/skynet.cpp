@@ -5,9 +5,9 @@
 
 #include <cstdio>
 #include <cstring>
-#include <string>
 
 #include "actor/command.hpp"
+#include "base/bytes.hpp"
 #include "capi/capi.hpp"
 #include "os/real_clock.hpp"
 
@@ -62,10 +62,14 @@ void skynet_error(skynet_context* context, const char* format, ...) {
   if (size >= 0 && size < kLogStackBytes) {
     system->log(source, {text, static_cast<size_t>(size)});
   } else if (size >= 0) {
-    std::string longer(static_cast<size_t>(size) + 1, '\0');
-    std::vsnprintf(longer.data(), longer.size(), format, again);
-    longer.pop_back();
-    system->log(source, longer);
+    const size_t bytes = static_cast<size_t>(size);
+    const skyloom::base::Block longer = skyloom::base::make_block(bytes + 1);
+    if (longer) {
+      std::vsnprintf(longer.get(), bytes + 1, format, again);
+      system->log(source, {longer.get(), bytes});
+    } else {
+      system->log(source, {text, kLogStackBytes - 1});  // better its beginning than nothing
+    }
   }
   va_end(again);
 }

@@ -1,6 +1,7 @@
 // skynet_socket.h: thin functions over the network of this process's node.
 #include "skynet/skynet_socket.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "capi/arguments.hpp"
@@ -22,7 +23,22 @@ using skyloom::node::Node;
 
 namespace {
 
-socket_object_interface objects{};  // the node's; set at start, before the first object is sent
+std::atomic<bool> loop_exit_requested{false};
+
+// The node's, set by a module's init: possibly by several at once, and while others send.
+struct {
+  std::atomic<decltype(socket_object_interface::buffer)> buffer;
+  std::atomic<decltype(socket_object_interface::size)> size;
+  std::atomic<decltype(socket_object_interface::free)> free;
+} objects;
+
+socket_object_interface object_interface() noexcept {
+  socket_object_interface copy{};
+  copy.free = objects.free.load(std::memory_order_acquire);  // written last
+  copy.buffer = objects.buffer.load(std::memory_order_relaxed);
+  copy.size = objects.size.load(std::memory_order_relaxed);
+  return copy;
+}
 
 uint32_t owner_of(skynet_context* context) noexcept {
   return skyloom::actor::to_service(context).handle();
@@ -33,12 +49,12 @@ int id_of(skynet_context* context, const char* what, std::string_view host, int 
           const skyloom::base::Result<SocketId>& id) {
   if (id.ok()) return static_cast<int>(*id);
   skynet_error(context, "%s %.*s:%d: %s", what, static_cast<int>(host.size()), host.data(), port,
-               id.error().message().c_str());
+               id.error().text().c_str());
   return -1;
 }
 
 int send(socket_sendbuffer* buffer, Priority priority) noexcept {
-  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, objects);
+  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, object_interface());
   Node* node = current_node();
   if (node == nullptr || !owned.has_memory() || buffer->id <= 0) return -1;
   return status_of(node->send(static_cast<SocketId>(buffer->id), std::move(owned), priority));
@@ -54,12 +70,17 @@ void on_socket(int id, Act act) noexcept {
 
 extern "C" {
 
-// A node runs its engine itself: these exist for programs that were linked against the names.
-void skynet_socket_init(void) {}
-void skynet_socket_exit(void) {}
+// A node runs its engine itself, with the clock of its statistics: a loop of somebody else's finds
+// nothing to deliver, and ends when it was told to.
+void skynet_socket_init(void) {
+  loop_exit_requested.store(false, std::memory_order_seq_cst);
+}
+void skynet_socket_exit(void) {
+  loop_exit_requested.store(true, std::memory_order_seq_cst);
+}
 void skynet_socket_free(void) {}
 int skynet_socket_poll(void) {
-  return 0;
+  return loop_exit_requested.exchange(false, std::memory_order_seq_cst) ? 0 : -1;
 }
 void skynet_socket_updatetime(void) {}
 
@@ -141,7 +162,7 @@ int skynet_socket_udp_listen(skynet_context* context, const char* address, int p
 
 int skynet_socket_udp_sendbuffer(skynet_context* /*context*/, const char* address,
                                  socket_sendbuffer* buffer) {
-  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, objects);
+  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, object_interface());
   Node* node = current_node();
   if (node == nullptr || !owned.has_memory() || buffer->id <= 0 || address == nullptr) return -1;
   const size_t size = skyloom::net::udp_address_size(address[0]);
@@ -165,7 +186,9 @@ socket_info* skynet_socket_info(void) {
 }
 
 void skyloom_socket_userobject(const socket_object_interface* interface) {
-  objects = *interface;
+  objects.buffer.store(interface->buffer, std::memory_order_relaxed);
+  objects.size.store(interface->size, std::memory_order_relaxed);
+  objects.free.store(interface->free, std::memory_order_release);
 }
 
 int skyloom_socket_framing(skynet_context* /*context*/, int id, int framing,

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/memory.hpp"
 #include "capi/arguments.hpp"
 #include "capi/send_buffer.hpp"
 #include "capi/socket_info.hpp"
@@ -88,11 +89,13 @@ struct socket_server final : skyloom::net::EventSink, skyloom::base::LogSink {
   skyloom::net::Appetite on_event(skyloom::net::OwnerTag owner, Event event) noexcept override {
     const bool from_sender = event.kind == EventKind::kWarning;
     const bool has_text = event.text.data() != nullptr;
-    {
+    const bool has_memory = skyloom::base::try_allocate([&] {
+      std::string text(event.text);
       const std::lock_guard lock(mutex);
       pending.push_back({type_of(event.kind), event.socket, static_cast<uintptr_t>(owner),
-                         event.value, std::move(event.data), std::string(event.text), has_text});
-    }
+                         event.value, std::move(event.data), std::move(text), has_text});
+    });
+    if (!has_memory) return skyloom::net::Appetite::kBroken;
     if (from_sender) network->shard(0).wake();  // the poll loop may be asleep
     return skyloom::net::Appetite::kHungry;
   }

@@ -15,6 +15,7 @@ using base::Result;
 
 Network::Network(const NetworkOptions& options, const NetworkParts& parts)
     : resolver_(parts.resolver),
+      senders_(options.make_batch_sender, options.batch_senders, parts.kernel),
       context_{.kernel = parts.kernel,
                .clock = parts.clock,
                .sink = parts.sink,
@@ -142,12 +143,13 @@ Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t
   auto opening = make_opening(Opening::Purpose::kListen, port, address);
   if (opening == nullptr) return Error::from_errno(ENOMEM);
   opening->backlog = backlog;
-  if (!address) return open(std::move(opening), owner, host, [](Socket&) {});
+  if (!address)
+    return open(std::move(opening), owner, host, [](Socket& socket) { socket.listens = true; });
   const Result<int> fd = open_listener(context_.kernel, *address, backlog);
   if (!fd) return fd.error();
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
     socket.fd = *fd;
-    socket.state = SocketState::kReserved;
+    socket.listens = true;
   });
   if (!id) context_.kernel.close(*fd);
   return id;
@@ -309,14 +311,16 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
   MutexLock lock(socket->mutex);
   if (socket->id.load(std::memory_order_relaxed) != id) return SendVerdict::kRefused;  // under it
   if (socket->close_requested) return SendVerdict::kRefused;
+  if (socket->listens) {
+    context_.log.log(base::Text<63>("send to listener ") << id << " dropped");
+    return SendVerdict::kAccepted;
+  }
   switch (socket->state) {
     case SocketState::kFree:
-    case SocketState::kClosing:
-    case SocketState::kLingering: return SendVerdict::kRefused;
     case SocketState::kListenPaused:
     case SocketState::kListening:
-      context_.log.log(base::Text<63>("send to listener ") << id << " dropped");
-      return SendVerdict::kAccepted;
+    case SocketState::kClosing:
+    case SocketState::kLingering: return SendVerdict::kRefused;
     case SocketState::kAccepted:
       if (!socket->start_requested) return SendVerdict::kAccepted;  // S-05: dropped
       break;
@@ -386,23 +390,6 @@ SendVerdict Network::send_stream_locked(Shard& shard, Socket& socket, SendBuffer
   return SendVerdict::kAccepted;
 }
 
-void Network::flush(Outbox& outbox) {
-  std::array<Outbox::Entry, Outbox::kEntriesMax> entries;
-  const size_t count = outbox.take(entries);
-  for (size_t index = 0; index < count; ++index) {
-    const auto [socket, id] = entries[index];
-    MutexLock lock(socket->mutex);
-    if (socket->id.load(std::memory_order_relaxed) != id) continue;  // under the mutex
-    socket->in_outbox = false;
-    const bool is_open =
-        socket->state == SocketState::kOpen || socket->state == SocketState::kReadClosed;
-    if (!is_open || socket->write_blocked || socket->output_dead) continue;
-    Shard& shard = home_of(id);
-    shard.flush_locked(*socket);
-    if (socket->write_blocked) shard.request_attention_locked(*socket);
-  }
-}
-
 SendVerdict Network::send_udp(SocketId id, std::span<const char> address, SendBuffer buffer) {
   Shard& shard = home_of(id);
   Socket* socket = shard.find_candidate(id);
@@ -416,7 +403,10 @@ SendVerdict Network::send_udp(SocketId id, std::span<const char> address, SendBu
 
 SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuffer buffer,
                                           const os::SocketAddress& to) {
-  if (socket.udp_output != nullptr && socket.udp_output->size() >= kUdpQueuedMax) {
+  // Linux refuses port 0 for IPv4 and lets it vanish for IPv6: nobody can listen there.
+  const bool leads_nowhere = to.family() != AF_UNSPEC && to.port() == 0;
+  const bool is_full = socket.udp_output != nullptr && socket.udp_output->size() >= kUdpQueuedMax;
+  if (is_full || leads_nowhere) {
     context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
     return SendVerdict::kAccepted;
   }

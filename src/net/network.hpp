@@ -39,6 +39,8 @@ struct SocketSnapshot {
 struct NetworkOptions {
   uint32_t shards = 1;  // a power of two, at most 64
   Limits limits;
+  BatchSenderFactory make_batch_sender = nullptr;  // null: each socket is written by itself
+  uint32_t batch_senders = 1;                      // threads that flush at the same time
 };
 
 // The collaborators outlive the network.
@@ -134,6 +136,11 @@ class Network {
   void resolve(SocketId id, std::string_view host, uint16_t port, Command::Kind kind);
   void on_resolved(SocketId id, uint16_t port, Command::Kind kind,
                    base::Result<Addresses> found) noexcept;
+  bool may_flush_locked(Socket& socket, SocketId id) noexcept;
+  void flush_alone(const Outbox::Entry& entry) noexcept;
+  // Not analysed: it holds a changing number of mutexes.
+  void flush_together(std::span<const Outbox::Entry> entries,
+                      BatchSender& sender) noexcept SKYLOOM_NO_THREAD_SAFETY_ANALYSIS;
   bool has_room_locked(Socket& socket, size_t size);
   SendVerdict send_stream_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
                                  Outbox* outbox);
@@ -141,6 +148,7 @@ class Network {
                                    const os::SocketAddress& to);
 
   Resolver& resolver_;
+  BatchSenderPool senders_;
   ShardContext context_;
 };
 

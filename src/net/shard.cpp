@@ -173,11 +173,20 @@ void Shard::run(Command& command) noexcept {
       }
       return;
     case Kind::kRoute: socket->route = command.route; return;
-    case Kind::kDiscard: socket->orphaned = true; return free_socket(*socket);
+    case Kind::kDiscard: {
+      {
+        MutexLock lock(socket->mutex);
+        socket->orphaned = true;
+      }
+      return free_socket(*socket);
+    }
     case Kind::kDefaultPeer: {
-      if (!command.resolved->ok()) {
+      const bool found = command.resolved->ok() && !command.resolved->value().empty();
+      if (!found) {
+        const base::Error error = command.resolved->ok() ? base::Error::of(base::Errc::kNoAddress)
+                                                         : command.resolved->error();
         base::ErrorText line("udp_connect: ");
-        context_.log.log(line << command.resolved->error().text());
+        context_.log.log(line << error.text());
         return;
       }
       MutexLock lock(socket->mutex);

@@ -27,6 +27,7 @@
 #include "base/clock.hpp"
 #include "base/id_table.hpp"
 #include "base/log.hpp"
+#include "net/batch_sender.hpp"
 #include "net/command.hpp"
 #include "net/limits.hpp"
 #include "net/poller/poller.hpp"
@@ -97,7 +98,9 @@ class Shard {
   // Any thread, socket.mutex held: the turn shall look at it.
   void request_attention_locked(Socket& socket) noexcept;
   // Any thread, socket.mutex held: writes what the kernel takes now.
-  void flush_locked(Socket& socket) noexcept;
+  void flush_locked(Socket& socket) noexcept { flush_locked(socket, std::nullopt); }
+  // The same, when the first write has been made already.
+  void flush_locked(Socket& socket, std::optional<BatchSender::Send> first) noexcept;
   void flush_datagrams_locked(Socket& socket) noexcept;
   // False: the kernel takes it later.
   bool send_datagram_locked(Socket& socket, const SendBuffer& buffer,
@@ -105,6 +108,8 @@ class Shard {
   // Any thread, socket.mutex held: tells the owner about growing output (S-17).
   void warn_locked(Socket& socket) noexcept;
 
+  // For tests of the wrap: the next id, without the shard's own bits.
+  void set_next_id_for_test(uint32_t id) { table_.set_next_for_test(id); }
   // Calls visit(socket) for each socket that is not free, its mutex held. Any thread.
   template <class Visit>
   void for_each(Visit visit) {
@@ -144,6 +149,7 @@ class Shard {
   void set_state(Socket& socket, SocketState state) noexcept;
   bool has_output(Socket& socket) noexcept;
   void set_owner(Socket& socket, OwnerTag owner) noexcept;
+  void link_owner(Socket& socket) noexcept;
   bool wants_input(const Socket& socket) const noexcept;
   base::Status update_interest(Socket& socket) noexcept;
   void set_armed(Socket& socket, Interest interest) noexcept;
@@ -165,6 +171,7 @@ class Shard {
   void owner_gone(OwnerTag owner) noexcept;
   void owner_drained(OwnerTag owner) noexcept;
   void mark_full(Socket& socket, OwnerTag owner) noexcept;
+  void unmark_full(Socket& socket) noexcept;
   std::optional<int64_t> deadline_of(const Socket& socket) const noexcept;
   void arm_deadline(Socket& socket) noexcept;
   void on_deadline(Socket& socket) noexcept;
@@ -200,12 +207,14 @@ class Shard {
   void on_end_of_stream(Socket& socket) noexcept;
   void on_stream_failed(Socket& socket, const base::Error& error) noexcept;
   void on_failed_unread(Socket& socket) noexcept;
+  void on_foreign_error(Socket& socket) noexcept;
   void fail_output_locked(Socket& socket, const base::Error& error) noexcept;
   void on_output_failed(Socket& socket, const base::Error& error) noexcept;
   void on_writable(Socket& socket) noexcept;
   void begin_closing(Socket& socket) noexcept;
   void finish_output(Socket& socket) noexcept;
   void discard_input(Socket& socket) noexcept;
+  base::Result<size_t> write_locked(Socket& socket, size_t& asked) noexcept;
   void count_queued_locked(Socket& socket) noexcept;
   bool tell_queued_locked(Socket& socket, uint64_t queued) noexcept;
 

@@ -58,7 +58,7 @@ Result<int> open_listener(os::Kernel& kernel, const os::SocketAddress& address,
 }
 
 void Shard::open(Socket& socket) noexcept {
-  set_owner(socket, socket.owner);
+  link_owner(socket);
   if (socket.opening == nullptr) return;  // accepted by another shard, now with us
   if (socket.opening->resolving) return arm_deadline(socket);
   switch (socket.opening->purpose) {
@@ -114,7 +114,10 @@ void Shard::open_listener(Socket& socket) noexcept {
     socket.peer = *local;
   }
   (void)emit_open(socket, local->ip_text(), local->port());
-  if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  const bool paused = socket.paused;  // by a pause that came after the start
+  if (started_by) start(id, *started_by);
+  if (started_by && paused && find(id) != nullptr) pause(socket);
 }
 
 void Shard::open_foreign(Socket& socket) noexcept {
@@ -210,6 +213,7 @@ void Shard::on_connected(Socket& socket) noexcept {
   deadlines_.cancel(socket);
   set_state(socket, SocketState::kOpen);
   socket.waiting_since_ms = now_ms_;
+  socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);  // idle from here on
   if (close_now) return close_gracefully(socket);
   if (!emit_open(socket, socket.peer.ip_text(), 0)) return;
   on_writable(socket);  // what was sent before (D-20); also arms reading
@@ -254,8 +258,8 @@ bool Shard::accept_one(Socket& listener) noexcept {
     });
   }
   if (!reserved) {
-    context_.kernel.close(accepted->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.kernel.close(accepted->fd);
     return true;
   }
   Socket& socket = **reserved;
@@ -270,7 +274,10 @@ bool Shard::accept_one(Socket& listener) noexcept {
     command->socket = id;
     (void)home.post(std::move(command));
   } else if (!is_told) {
-    socket.orphaned = true;  // nobody knows of it
+    {
+      MutexLock lock(socket.mutex);
+      socket.orphaned = true;  // nobody knows of it
+    }
     free_socket(socket);
   }
   return true;
@@ -298,8 +305,8 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (reserve >= 0) context_.kernel.close(reserve);
   const Result<os::Accepted> surplus = poller_->accept(context_.kernel, listener.fd);
   if (surplus) {
-    context_.kernel.close(surplus->fd);
     context_.counters.refused.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.kernel.close(surplus->fd);
   }
   hold_reserve();
   if (!surplus) rest_listener(listener);

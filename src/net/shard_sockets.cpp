@@ -29,6 +29,12 @@ size_t bucket_of(OwnerTag owner, size_t buckets) noexcept {
   return static_cast<size_t>((owner * 0x9e3779b97f4a7c15u) >> 32) % buckets;
 }
 
+// Closed, and not over yet.
+bool is_closing(const Socket& socket) noexcept {
+  return socket.state == SocketState::kClosing || socket.state == SocketState::kLingering ||
+         (socket.opening != nullptr && socket.opening->close_when_open);
+}
+
 void earlier(std::optional<int64_t>& deadline, int64_t candidate) noexcept {
   deadline = deadline ? std::min(*deadline, candidate) : candidate;
 }
@@ -46,7 +52,6 @@ Socket* Shard::take_slot() noexcept {
   MutexLock lock(slots_mutex_);
   if (free_slots_.empty()) {
     Socket* fresh = nullptr;
-    // The lock is held, which clang cannot see inside of a lambda.
     const auto enlarge = [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
       if (free_slots_.capacity() == slots_.size()) free_slots_.reserve(slots_.size() * 2 + 64);
       fresh = &slots_.emplace_back();
@@ -82,7 +87,7 @@ void Shard::reset_locked(Socket& socket) noexcept {
     time->store(statistics_now_ms(), std::memory_order_relaxed);  // statistics
   }
   socket.reading.store(false, std::memory_order_relaxed);  // a statistic
-  socket.registered = socket.paused = socket.full = socket.orphaned = false;
+  socket.registered = socket.paused = socket.full = socket.orphaned = socket.listens = false;
   socket.close_untold = socket.end_unposted = false;
   socket.error_untold.reset();
   socket.error_told = socket.peer_ended = false;
@@ -106,20 +111,27 @@ bool Shard::has_output(Socket& socket) noexcept {
 }
 
 void Shard::set_owner(Socket& socket, OwnerTag owner) noexcept {
+  // Whose appetite it waited for may never come back to us: the new owner is asked anew.
+  if (socket.full && socket.full_for == socket.owner && owner != socket.owner) unmark_full(socket);
   {
     MutexLock lock(socket.mutex);
     socket.owner = owner;
+    socket.orphaned = false;
   }
-  socket.orphaned = false;
+  link_owner(socket);
+}
+
+void Shard::link_owner(Socket& socket) noexcept {
   static_cast<OwnerLink&>(socket).unlink();
-  by_owner_[bucket_of(owner, kOwnerBuckets)].push_back(socket);
+  by_owner_[bucket_of(socket.owner, kOwnerBuckets)].push_back(socket);
 }
 
 bool Shard::wants_input(const Socket& socket) const noexcept {
   switch (socket.state) {
     case SocketState::kOpen:
     case SocketState::kWriteClosed:
-      return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_;
+      return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_ &&
+             !socket.peer_ended;
     case SocketState::kListening: return !socket.paused && socket.pause_until_ms == 0;
     case SocketState::kLingering: return true;
     case SocketState::kFree:
@@ -214,7 +226,7 @@ void Shard::free_socket(Socket& socket) noexcept {
   deadlines_.cancel(socket);
   socket.cutter.reset();
   socket.opening.reset();
-  if (fd >= 0 && ours) context_.kernel.close(fd);
+  if (fd >= 0 && ours) context_.kernel.close(fd);  // before anybody is told that it is gone
   if (static_cast<base::ListLink<UntoldLinkTag>&>(socket).is_linked()) {
     if (!socket.orphaned) return;  // its id is retired when its end has been told
     static_cast<base::ListLink<UntoldLinkTag>&>(socket).unlink();
@@ -279,11 +291,13 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   std::string_view answer;
   switch (socket.state) {
     case SocketState::kAccepted:
+      socket.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);  // idle from here on
       set_state(socket, SocketState::kOpen);
       set_owner(socket, owner);
       answer = "start";
       break;
     case SocketState::kListenPaused:
+      socket.paused = false;  // by a pause that came while its name was looked up
       set_state(socket, SocketState::kListening);
       set_owner(socket, owner);
       answer = "start";
@@ -311,7 +325,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   }
   if (const Status armed = update_interest(socket); !armed) {
     emit_error(socket, armed.error());
-    if (socket.state != SocketState::kListening) emit_close(socket);
+    emit_close(socket);  // an ERROR alone would say that a listener stays open
     return free_socket(socket);
   }
   arm_deadline(socket);
@@ -344,14 +358,17 @@ void Shard::close_gracefully(Socket& socket) noexcept {
     case SocketState::kConnecting:
       if (has_output(socket) && socket.opening != nullptr) {
         socket.opening->close_when_open = true;  // D-16: deliver it first
-        return;
+        return arm_deadline(socket);
       }
       emit_close(socket);
       return free_socket(socket);
     case SocketState::kListenPaused:
     case SocketState::kListening:
     case SocketState::kAccepted:
-    case SocketState::kWriteClosed: emit_close(socket); return free_socket(socket);
+    case SocketState::kWriteClosed:
+      let_go(socket);
+      emit_close(socket);
+      return free_socket(socket);
     case SocketState::kOpen:
       if (!has_output(socket)) let_go(socket);
       emit_close(socket);
@@ -374,21 +391,40 @@ void Shard::shut_down(Socket& socket) noexcept {
 }
 
 void Shard::owner_gone(OwnerTag owner) noexcept {
+  owner_drained(owner);  // nobody will say so any more; sockets of others may wait for it
+  bool had_listener = false;
   auto& bucket = by_owner_[bucket_of(owner, kOwnerBuckets)];
   for (Socket* socket = bucket.front(); socket != nullptr;) {
     Socket* next = bucket.next_of(*socket);
-    if (socket->owner == owner) {
-      socket->orphaned = true;
-      if (is_listener(socket->state) || socket->kind == SocketKind::kUdp) {
+    if (socket->owner == owner && !socket->orphaned) {
+      {
+        MutexLock lock(socket->mutex);
+        socket->orphaned = true;
+      }
+      if (socket->listens || socket->kind == SocketKind::kUdp) {
+        had_listener |= socket->listens;
         free_socket(*socket);
       } else {
-        socket->waiting_since_ms = now_ms_;
+        socket->orphaned_ms = now_ms_;
         (void)update_interest(*socket);
         arm_deadline(*socket);
       }
     }
     socket = next;
   }
+  if (!had_listener) return;
+  // What it accepted for another shard may arrive there behind the news of this death: once more.
+  for (const std::unique_ptr<Shard>& other : context_.shards) {
+    if (other.get() == this) continue;
+    auto command = other->make_command(Command::Kind::kOwnerGone, 0);
+    if (command != nullptr) command->owner = owner;
+    (void)other->post(std::move(command));
+  }
+}
+
+void Shard::unmark_full(Socket& socket) noexcept {
+  static_cast<FullLink&>(socket).unlink();
+  socket.full = false;
 }
 
 void Shard::mark_full(Socket& socket, OwnerTag owner) noexcept {
@@ -403,8 +439,7 @@ void Shard::owner_drained(OwnerTag owner) noexcept {
   for (Socket* socket = full_.front(); socket != nullptr;) {
     Socket* next = full_.next_of(*socket);
     if (socket->full_for == owner) {
-      static_cast<FullLink&>(*socket).unlink();
-      socket->full = false;
+      unmark_full(*socket);
       if (const Status armed = update_interest(*socket); !armed) {
         on_stream_failed(*socket, armed.error());
       }
@@ -455,9 +490,9 @@ std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
     case SocketState::kListenPaused:
     case SocketState::kAccepted: break;
   }
-  const bool open =
-      socket.state != SocketState::kClosing && socket.state != SocketState::kLingering;
-  if (socket.orphaned && open) earlier(deadline, socket.waiting_since_ms + limits.orphan_grace_ms);
+  if (socket.orphaned && !is_closing(socket)) {
+    earlier(deadline, socket.orphaned_ms + limits.orphan_grace_ms);
+  }
   return deadline;
 }
 
@@ -489,7 +524,7 @@ void Shard::on_deadline(Socket& socket) noexcept {
   }
   if (!deadline) return;
   if (*deadline > now_ms_) return arm_deadline(socket);
-  if (socket.orphaned && socket.state != SocketState::kClosing) return close_gracefully(socket);
+  if (socket.orphaned && !is_closing(socket)) return close_gracefully(socket);
   switch (socket.state) {
     case SocketState::kReserved:
       if (socket.opening->resolving) return fail_opening(socket, Error::of(Errc::kDnsTimeout));

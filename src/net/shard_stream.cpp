@@ -21,17 +21,34 @@ constexpr size_t kDirectReadBytesMin = 4096;
 constexpr size_t kLingerReadsMax =
     16;  // per look: a peer that never stops sending cannot hold the turn
 
+size_t size_of(std::span<const iovec> parts) noexcept {
+  size_t size = 0;
+  for (const iovec& part : parts) size += part.iov_len;
+  return size;
+}
+
+Result<size_t> result_of(int sent) noexcept {
+  if (sent < 0) return Error::from_errno(-sent);
+  return static_cast<size_t>(sent);
+}
+
 }  // namespace
 
 void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept {
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
-  if (readiness.writable && socket.armed.write) {
+  const bool over = readiness.failed || readiness.hung_up;
+  if ((readiness.writable || over) && socket.armed.write) {  // over: the write tells why
     on_writable(socket);
     if (find(id) == nullptr) return;  // writing ended it
   }
-  const bool over = readiness.failed || readiness.hung_up;
   if (socket.state == SocketState::kLingering) return discard_input(socket);
-  if (socket.armed.read && (readiness.readable || over)) return read_some(socket, over);
+  if (socket.kind == SocketKind::kForeign && readiness.failed && !readiness.readable &&
+      !readiness.hung_up) {
+    return on_foreign_error(socket);
+  }
+  if (socket.armed.read && (readiness.readable || over)) {
+    return read_some(socket, over && !readiness.readable);
+  }
   if (over) on_failed_unread(socket);
 }
 
@@ -53,7 +70,7 @@ void Shard::read_some(Socket& socket, bool over) noexcept {
   const Result<size_t> got = recv_into(socket, buffer);
   if (!got) {
     if (!os::is_transient(got.error())) return on_stream_failed(socket, got.error());
-    if (over) on_failed_unread(socket);
+    if (over && got.error().sys_errno() != EINTR) on_failed_unread(socket);
     return;
   }
   if (*got == 0) return on_end_of_stream(socket);
@@ -144,6 +161,7 @@ void Shard::on_end_of_stream(Socket& socket) noexcept {
 }
 
 void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
+  if (socket.opening != nullptr) return fail_opening(socket, error);  // it never was a stream
   const bool told = socket.state == SocketState::kReadClosed ||
                     socket.state == SocketState::kClosing ||
                     socket.state == SocketState::kLingering;
@@ -161,11 +179,25 @@ void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::on_failed_unread(Socket& socket) noexcept {
+  if (socket.armed.write) return;  // the write that it waits for tells
   if (socket.kind == SocketKind::kForeign) return detach(socket);  // a later read or write tells
   const Status pending = poller_->take_error(context_.kernel, socket.fd);
   // Nothing to say: heard of again when somebody reads or writes, and no turn spins meanwhile.
   if (pending.ok()) return detach(socket);
   on_stream_failed(socket, pending.error());
+}
+
+// An error of somebody else's descriptor, which is no end and has nothing to read: one ERROR, and
+// its owner decides.
+void Shard::on_foreign_error(Socket& socket) noexcept {
+  const Status pending = context_.kernel.take_error(socket.fd);
+  if (pending.ok()) return detach(socket);  // a later read or write tells
+  if (pending.error().sys_errno() != ENOTSOCK) return emit_error(socket, pending.error());
+  // A pipe that nobody reads. Its condition lasts, so the poller must not know it any more.
+  detach(socket);
+  socket.peer_ended = true;
+  MutexLock lock(socket.mutex);
+  fail_output_locked(socket, Error::from_errno(EPIPE));
 }
 
 // --- output
@@ -179,18 +211,21 @@ void Shard::count_queued_locked(Socket& socket) noexcept {
   socket.counted_bytes = waiting;
 }
 
-void Shard::flush_locked(Socket& socket) noexcept {
+Result<size_t> Shard::write_locked(Socket& socket, size_t& asked) noexcept {
+  std::array<iovec, kPartsPerWriteMax> parts;
+  const std::span<const iovec> batch(parts.data(), socket.output.gather(parts));
+  asked = size_of(batch);
+  return socket.kind == SocketKind::kForeign ? context_.kernel.write_foreign(socket.fd, batch)
+                                             : context_.kernel.send(socket.fd, batch);
+}
+
+void Shard::flush_locked(Socket& socket, std::optional<BatchSender::Send> first) noexcept {
   size_t written = 0;
   bool blocked = false;
   while (!blocked && !socket.output.is_empty()) {
-    std::array<iovec, kPartsPerWriteMax> parts;
-    const size_t count = socket.output.gather(parts);
-    const std::span<const iovec> batch(parts.data(), count);
-    size_t size = 0;
-    for (const iovec& part : batch) size += part.iov_len;
-    const Result<size_t> taken = socket.kind == SocketKind::kForeign
-                                     ? context_.kernel.write_foreign(socket.fd, batch)
-                                     : context_.kernel.send(socket.fd, batch);
+    size_t asked = first ? size_of(first->parts) : 0;
+    const Result<size_t> taken = first ? result_of(first->result) : write_locked(socket, asked);
+    first.reset();
     if (!taken) {
       if (!os::is_transient(taken.error())) return fail_output_locked(socket, taken.error());
       blocked = true;
@@ -198,7 +233,7 @@ void Shard::flush_locked(Socket& socket) noexcept {
     }
     socket.output.consume(*taken);
     written += *taken;
-    blocked = *taken < size || written >= kFlushBytesMax;
+    blocked = *taken < asked || written >= kFlushBytesMax;
   }
   if (written != 0) {
     // Statistics, written under the mutex.
@@ -218,6 +253,7 @@ void Shard::flush_locked(Socket& socket) noexcept {
 }
 
 bool Shard::tell_queued_locked(Socket& socket, uint64_t queued) noexcept {
+  if (socket.orphaned) return true;  // nobody is there
   const Appetite appetite = context_.sink.on_event(
       socket.owner, {.kind = EventKind::kWarning,
                      .socket = socket.id.load(std::memory_order_relaxed),  // under the mutex

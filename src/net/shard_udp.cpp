@@ -46,7 +46,10 @@ void Shard::open_udp(Socket& socket) noexcept {
   if (const Status armed = update_interest(socket); !armed) {
     return fail_opening(socket, armed.error());
   }
-  if (started_by) start(socket.id.load(std::memory_order_relaxed), *started_by);  // our own turn
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  const bool paused = socket.paused;  // by a pause that came after the start
+  if (started_by) start(id, *started_by);
+  if (started_by && paused && find(id) != nullptr) pause(socket);
 }
 
 void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {

@@ -100,6 +100,8 @@ struct Socket : base::MpscNode,
   bool start_requested = false;  // mutex; from the call on, an accepted socket keeps its output
   bool close_requested = false;  // mutex; from the call on, sends are refused
   bool drop_requested = false;   // mutex; the same for shutdown
+  bool orphaned = false;         // both; the owner is dead
+  bool listens = false;          // both; from the call of listen on
   bool write_blocked = false;    // mutex; the kernel took less than all: the turn waits for room
   bool output_dead = false;      // mutex; a write failed
   bool in_outbox = false;        // mutex; a worker will flush it
@@ -122,11 +124,11 @@ struct Socket : base::MpscNode,
   Interest armed;             // turn
   bool paused = false;        // turn
   bool full = false;          // turn; the sink has no appetite for full_for
-  bool orphaned = false;      // turn; the owner is dead
+  int64_t orphaned_ms = 0;    // turn; since when
   bool error_told = false;    // turn
   bool close_untold = false;  // turn; the sink had no memory: told again and again, and
   std::optional<base::Error> error_untold;  // turn; the id stays until then
-  bool peer_ended = false;                  // turn; FIN seen
+  bool peer_ended = false;                  // turn; nothing more will come
   uint8_t accept_burst = 1;                 // turn
   OwnerTag full_for = 0;                    // turn
   Route route;                              // turn

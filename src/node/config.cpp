@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/poller/real_poller.hpp"
+
 namespace skyloom::node {
 namespace {
 
@@ -20,7 +22,8 @@ constexpr uint64_t kBytesMax = uint64_t{1} << 40;         // a typing mistake, n
 constexpr uint64_t kMillisMax = 7ull * 24 * 3600 * 1000;  // a week
 constexpr uint64_t kTextMax = 4096;                       // as long as a path may be
 
-constexpr std::string_view kBackends[] = {"auto", "epoll"};
+constexpr std::string_view kBackends[] = {"auto", "epoll", "io_uring"};
+constexpr std::span<const std::string_view> kBackendsBuiltIn(kBackends, net::kHasUring ? 3 : 2);
 constexpr std::string_view kPolicies[] = {"close", "refuse", "drop_low"};
 
 using Config = NodeConfig;
@@ -72,7 +75,7 @@ constexpr ConfigRow kRows[] = {
 
     count("net_threads", &Config::net_threads, 0, 64,
           "threads for sockets only; 0 = idle workers poll"),
-    choice("io_backend", &Config::io_backend, kBackends, "how the kernel reports sockets"),
+    choice("io_backend", &Config::io_backend, kBackendsBuiltIn, "how the kernel reports sockets"),
     count("net_max_sockets", &Config::net_max_sockets, 0, kCountMax,
           "sockets per node; 0 = file limit only"),
     millis("net_accept_backoff", &Config::net_accept_backoff, 1, 1000,
@@ -198,7 +201,7 @@ struct Setter {
   Set operator()(std::optional<std::string> NodeConfig::* member) const { return set_text(member); }
   Set operator()(WriteBufferPolicy NodeConfig::* member) const { return set_choice(member); }
   Set operator()(IoBackend NodeConfig::* member) const {
-    if (text == "io_uring") return "io_uring is not built in; " + must_be();
+    if (text == "io_uring" && !net::kHasUring) return "io_uring is not built in; " + must_be();
     return set_choice(member);
   }
   Set operator()(bool NodeConfig::* member) const {

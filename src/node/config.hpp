@@ -20,7 +20,7 @@ namespace skyloom::node {
 // Keys and values as a config file gives them; services see them through getenv.
 using ConfigValues = std::map<std::string, std::string>;
 
-enum class IoBackend : uint8_t { kAuto, kEpoll };
+enum class IoBackend : uint8_t { kAuto, kEpoll, kUring };
 using net::WriteBufferPolicy;
 
 inline constexpr uint64_t kKiB = uint64_t{1} << 10;

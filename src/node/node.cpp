@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/bytes.hpp"
+#include "base/memory.hpp"
 #include "node/socket_message.hpp"
 
 namespace skyloom::node {
@@ -16,6 +17,8 @@ using base::Result;
 using net::SocketId;
 
 namespace {
+
+constexpr uint32_t kBatchSendersMax = 8;  // a descriptor each
 
 std::atomic<uint64_t> next_serial{1};
 
@@ -68,6 +71,7 @@ net::Limits net_limits(const NodeConfig& config) {
 
 Node::Node(const NodeConfig& config, const ConfigValues& values, const NodeParts& parts)
     : config_(config),
+      first_log_line_(parts.first_log_line),
       clock_(parts.clock),
       // Only has to be different for each node of the process.
       serial_(next_serial.fetch_add(1, std::memory_order_relaxed)),
@@ -81,7 +85,10 @@ Result<std::unique_ptr<Node>, std::string> Node::create(const NodeConfig& config
   std::unique_ptr<Node> node(new Node(config, values, parts));
   uint32_t shards = 1;
   while (shards < config.net_threads) shards *= 2;
-  auto network = net::Network::create({.shards = shards, .limits = net_limits(config)},
+  auto network = net::Network::create({.shards = shards,
+                                       .limits = net_limits(config),
+                                       .make_batch_sender = parts.make_batch_sender,
+                                       .batch_senders = std::min(config.thread, kBatchSendersMax)},
                                       {.kernel = parts.kernel,
                                        .clock = parts.clock,
                                        .sink = *node,
@@ -112,6 +119,7 @@ Result<void, std::string> Node::start() {
            (logger == nullptr ? "" : ", logger = \"" + *config_.logger + "\"");
   }
   (void)system_.register_name("logger", logger_handle);
+  if (!first_log_line_.empty()) log(first_log_line_);
   const size_t blank = config_.bootstrap.find(' ');
   const std::string module = config_.bootstrap.substr(0, blank);
   const std::string arguments =
@@ -179,7 +187,10 @@ net::Outbox* Node::current_outbox() {
   if (actor::current_service() == nullptr) return nullptr;  // nobody would flush it
   if (thread_outbox.serial != serial_) {
     base::MutexLock lock(outboxes_mutex_);
-    outboxes_.push_back(std::make_unique<net::Outbox>());
+    const bool has_memory = base::try_allocate([&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
+      outboxes_.push_back(std::make_unique<net::Outbox>());
+    });
+    if (!has_memory) return nullptr;  // what is sent leaves at once
     thread_outbox = {serial_, outboxes_.back().get()};
   }
   return thread_outbox.outbox;
@@ -298,9 +309,11 @@ net::Appetite Node::on_event(net::OwnerTag owner, net::Event event) noexcept {
     case actor::PushResult::kDelivered: return net::Appetite::kHungry;
     case actor::PushResult::kDeliveredFull: return net::Appetite::kFull;
     case actor::PushResult::kNoSuchService:
-    case actor::PushResult::kRefused:
       system_.drop(std::move(message));
       return net::Appetite::kHungry;
+    case actor::PushResult::kRefused:  // no memory: nothing else refuses such a message
+      system_.drop(std::move(message));
+      return net::Appetite::kBroken;
   }
   return net::Appetite::kHungry;
 }

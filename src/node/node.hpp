@@ -28,6 +28,8 @@ struct NodeParts {
   net::Resolver& resolver;
   net::PollerFactory make_poller;
   void* make_poller_user = nullptr;
+  net::BatchSenderFactory make_batch_sender = nullptr;
+  std::string first_log_line;  // may be empty
 };
 
 class Node final : private actor::Hooks,
@@ -100,6 +102,7 @@ class Node final : private actor::Hooks,
   bool wait_until_empty(base::Nanos timeout);
 
   const NodeConfig config_;
+  const std::string first_log_line_;
   const ConfigValues values_;
   base::Clock& clock_;
   const uint64_t serial_;  // tells nodes apart in thread-local storage

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -163,8 +164,15 @@ void Gate::on_accept(Context& context, const SocketEvent& event) {
   const SocketId id = event.accepted();
   const bool is_wanted = event.id == listener_ && connections_.size() < options_.connections_max;
   if (!is_wanted) return context.close(id);  // D-52: quietly
-  const auto [item, is_new] = connections_.try_emplace(id);
-  if (!is_new) return;
+  Connections::iterator item;
+  try {
+    const auto [place, is_new] = connections_.try_emplace(id);
+    if (!is_new) return;
+    item = place;
+  } catch (const std::bad_alloc&) {
+    context.close(id);  // nobody else would
+    throw;
+  }
   context.set_framing(id, options_.framing, frame_bytes_max_);
   set_route(context, *item);
   const int number = static_cast<int>(id);

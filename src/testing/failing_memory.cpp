@@ -11,6 +11,7 @@ namespace {
 MemoryPlan current;
 std::atomic<uint64_t> seen{0};
 std::atomic<uint64_t> failed{0};
+std::atomic<bool> is_resting{false};
 
 uint64_t mixed(uint64_t value) noexcept {  // splitmix64
   value += 0x9e3779b97f4a7c15u;
@@ -24,6 +25,15 @@ uint64_t mixed(uint64_t value) noexcept {  // splitmix64
 void fail_memory(const MemoryPlan& plan) noexcept {
   current = plan;
   seen = failed = 0;
+  is_resting = false;
+}
+
+void fail_memory_no_more() noexcept {
+  is_resting = true;
+}
+
+void fail_memory_again() noexcept {
+  is_resting = false;
 }
 
 uint64_t allocations() noexcept {
@@ -39,6 +49,7 @@ namespace {
 bool must_fail(size_t size) noexcept {
   if (memory_depth == 0) return false;
   const uint64_t number = ++seen;
+  if (is_resting) return false;
   const bool fails =
       (current.nth != 0 && number >= current.nth && number - current.nth < current.times) ||
       (current.every != 0 && number % current.every == 0) || size > current.above_bytes ||

@@ -21,6 +21,9 @@ struct MemoryPlan {
 
 // From now on, counting anew. Any thread; not while another one is inside a scope.
 void fail_memory(const MemoryPlan& plan) noexcept;
+// None fails meanwhile; the count goes on.
+void fail_memory_no_more() noexcept;
+void fail_memory_again() noexcept;
 uint64_t allocations() noexcept;         // seen since then, inside scopes
 uint64_t failed_allocations() noexcept;  // of those
 

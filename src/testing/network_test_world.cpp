@@ -7,7 +7,7 @@ namespace {
 // Said aloud when not, because a third of the tests is missing then.
 bool can_use_uring() {
   static const bool can = [] {
-    if (!is_built_in(PollerKind::kUring)) return false;
+    if (!kHasUring) return false;
     os::RealKernel kernel;
     const auto tried = make_real_poller(PollerKind::kUring, kernel);
     if (!tried) {
@@ -171,13 +171,17 @@ void NetworkWorld::start(const Options& options) {
     if (!poller) return poller.error();
     return self->poller_for_engine(std::move(poller).value());
   };
-  auto network = Network::create({.shards = options.shards, .limits = options.limits},
-                                 {.kernel = kernel_for_engine(*kernel_),
-                                  .clock = clock_,
-                                  .sink = sink_for_engine(),
-                                  .log = log_,
-                                  .resolver = resolver_},
-                                 factory, this);
+  auto network = Network::create(
+      {.shards = options.shards,
+       .limits = options.limits,
+       .make_batch_sender =
+           options.backend == Backend::kUring ? batch_sender_of(PollerKind::kUring) : nullptr},
+      {.kernel = kernel_for_engine(*kernel_),
+       .clock = clock_,
+       .sink = sink_for_engine(),
+       .log = log_,
+       .resolver = resolver_},
+      factory, this);
   ASSERT_TRUE(network.ok()) << network.error().message();
   network_ = std::move(network).value();
   stopping_ = false;

@@ -86,7 +86,10 @@ void SimNetwork::erase(SimSocket& socket) {
   } else if (socket.local) {
     ports_of(socket).release(socket.id, socket.local->port());
   }
+  const SimId peer_id = socket.peer;
   sockets_.erase(socket.id);
+  // What was in transit to it takes no room any more.
+  if (const SimSocket* peer = by_id(peer_id)) touch(*peer);
 }
 
 SimSocket* SimNetwork::by_fd(int fd) {

@@ -184,6 +184,7 @@ void SimNetwork::pump(SimSocket& socket) {
               .to = socket.peer,
               .bytes = std::string(socket.unsent.front(count))});
     socket.unsent.drop(count);
+    if (takes_all) touch(socket);  // nothing of it is in transit: there is room
   }
   if (!socket.unsent.empty() || socket.output != SimOutput::kEnding) return;
   socket.output = SimOutput::kEnded;

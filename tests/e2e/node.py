@@ -1,7 +1,8 @@
 """Starts and watches nodes: the program of the build folder, with a configuration of the test's own.
 
 SKYLOOM_BUILD_DIR says where the programs are, SKYLOOM_LAUNCHER what they are started through, and
-SKYLOOM_SANITIZE what they were built with. SKYLOOM_FULL=1 asks for full sizes.
+SKYLOOM_SANITIZE what they were built with. SKYLOOM_FULL=1 asks for full sizes, SKYLOOM_IO_BACKEND
+for another way to wait for sockets.
 """
 import json
 import os
@@ -84,6 +85,7 @@ class Node:
     DEFAULTS = {
         "thread": 2,
         "harbor": 0,
+        "io_backend": os.environ.get("SKYLOOM_IO_BACKEND", "auto"),
         "cpath": f"{BUILD}/tests/modules/?.so;{BUILD}/examples/?.so",
     }
 

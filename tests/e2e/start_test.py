@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """The command line, and everything that keeps a node from starting: each with its reason and code."""
+import ctypes
+import errno
 import pathlib
+import re
 import signal
 import socket
+import struct
 import sys
 import tempfile
 import unittest
@@ -12,6 +16,21 @@ from node import BUILD, Node, NodeTest, config_text, connect, frame, receive_exa
 
 WRONG = 2  # usage or configuration
 FAILED = 1  # could not start
+
+
+def forbid_io_uring():
+    """What a container's seccomp profile does: io_uring_setup() answers EPERM from now on."""
+    load_number, jump_if_equal, answer = 0x20, 0x15, 0x06  # classic BPF, on struct seccomp_data
+    io_uring_setup = 425  # the same on every architecture
+    refuse, allow = 0x00050000 | errno.EPERM, 0x7FFF0000
+    program = [(load_number, 0, 0, 0), (jump_if_equal, 0, 1, io_uring_setup), (answer, 0, 0, refuse),
+               (answer, 0, 0, allow)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+    filter_program = struct.pack("HP", len(program), ctypes.addressof(code))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    set_no_new_privs, set_seccomp, mode_filter = 38, 22, 2
+    if prctl(set_no_new_privs, 1, 0, 0, 0) or prctl(set_seccomp, mode_filter, filter_program, 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
 
 
 class StartTest(NodeTest):
@@ -161,6 +180,30 @@ class StartTest(NodeTest):
         node.signal(signal.SIGHUP)
         node.wait_for_line("^plain log: reopened$")
         self.assert_stops(node)
+
+    # --- how it waits for sockets
+
+    def assert_echoes(self, port):
+        with connect(port) as client:
+            client.sendall(b"hello")
+            self.assertEqual(receive_exactly(client, 5), b"hello")
+
+    def test_the_log_says_what_waits_for_sockets(self):
+        for backend, said in (("epoll", "epoll"), ("io_uring", "(io_uring|epoll, because io_uring .*)")):
+            node, port = self.start_raw_echo(io_backend=backend)
+            self.assert_echoes(port)
+            node.wait_for_line(f"sockets: {said}$")
+            self.assert_stops(node)
+            self.assertEqual(len(re.findall("sockets: ", node.log())), 1, node.log())
+
+    def test_a_system_that_forbids_io_uring_gets_epoll_and_one_line_that_says_so(self):
+        for net_threads in (0, 1):
+            node = self.start(preexec=forbid_io_uring, bootstrap="raw_echo", io_backend="io_uring",
+                              net_threads=net_threads)
+            node.wait_for_line("sockets: epoll, because io_uring cannot be used here: Operation not permitted$")
+            self.assert_echoes(int(node.wait_for_line(r"raw echo: port (\d+)")[1]))
+            self.assert_stops(node)
+            self.assertEqual(len(re.findall("io_uring", node.log())), 1, node.log())
 
     def test_one_worker_is_enough(self):
         for net_threads in (0, 1, 4):

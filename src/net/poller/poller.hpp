@@ -69,7 +69,8 @@ class Poller {
   }
 
   // Waits for events until `timeout` (nullopt: for ever; zero: only looks), a wake(), or at least
-  // one event. Fills `into` from its start and returns how many.
+  // one event. Fills `into` from its start and returns how many; 0 also when it was interrupted,
+  // which io_uring does to threads whose requests end.
   virtual size_t wait(std::span<Readiness> into, std::optional<base::Nanos> timeout) noexcept = 0;
 
   // At the end of a turn: what was asked for since wait() must not depend on the next one, which

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <new>
 #include <utility>
 
+#include "base/memory.hpp"
 #include "net/poller/uring_ring.hpp"
 
 namespace skyloom::net {
@@ -24,6 +24,7 @@ namespace {
 
 constexpr size_t kEndLooksMax = 200;  // of 10 ms, for the last completions
 constexpr size_t kSlotBits = 30;
+constexpr size_t kFollowUpsMax = 2;
 
 bool means_again(int result) noexcept {
   return result == -EAGAIN || result == -EINTR || result == -ECANCELED;
@@ -86,16 +87,14 @@ UringPoller::Watch* UringPoller::find(int fd) noexcept {
 }
 
 UringPoller::Watch* UringPoller::take_watch(int fd) noexcept {
-  try {
+  const bool has_memory = base::try_allocate([&] {
     if (by_fd_.size() <= static_cast<size_t>(fd)) by_fd_.resize(static_cast<size_t>(fd) + 1);
-    if (free_.is_empty()) {
-      Watch& fresh = watches_.emplace_back();
-      fresh.index = static_cast<uint32_t>(watches_.size() - 1);
-      free_.push_back(fresh);
-    }
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
+    if (!free_.is_empty()) return;
+    Watch& fresh = watches_.emplace_back();
+    fresh.index = static_cast<uint32_t>(watches_.size() - 1);
+    free_.push_back(fresh);
+  });
+  if (!has_memory) return nullptr;
   Watch* watch = free_.pop_front();
   by_fd_[static_cast<size_t>(fd)] = watch;
   watch->fd = fd;
@@ -150,7 +149,7 @@ void UringPoller::forget(int fd) noexcept {
   Watch* watch = find(fd);
   if (watch == nullptr) return;
   // A call that failed may have left requests behind that name this number.
-  ring_->disarm_unsubmitted([&](uint64_t user_data) {
+  (void)ring_->disarm_unsubmitted([&](uint64_t user_data) {
     return user_data == user_data_of(*watch, Request::kInput) ||
            user_data == user_data_of(*watch, Request::kPoll);
   });
@@ -176,6 +175,7 @@ void UringPoller::drop_input(Watch& watch) noexcept {
   watch.accepted_taken = 0;
   watch.error = 0;
   watch.ended = watch.starved = watch.by_poll = false;
+  watch.polls_changes = watch.poll_is_used = false;
   watch.revents = 0;
 }
 
@@ -263,7 +263,7 @@ bool UringPoller::reconcile(Watch& watch) noexcept {
   }
   const std::optional<uint32_t> events = wanted_poll(watch);
   if (events && watch.poll == RequestState::kIdle) return arm_poll(watch, *events);
-  if (watch.poll == RequestState::kArmed && events != watch.polled) {
+  if (watch.poll == RequestState::kArmed && (events != watch.polled || watch.poll_is_used)) {
     if (!cancel(watch, Request::kPoll)) return false;
     watch.poll = RequestState::kCancelling;
   }
@@ -294,7 +294,12 @@ bool UringPoller::arm_input(Watch& watch) noexcept {
 bool UringPoller::arm_poll(Watch& watch, uint32_t events) noexcept {
   io_uring_sqe* request = ring_->next();
   if (request == nullptr) return false;
-  io_uring_prep_poll_add(request, watch.fd, events);
+  if (watch.polls_changes) {
+    io_uring_prep_poll_multishot(request, watch.fd, events);
+  } else {
+    io_uring_prep_poll_add(request, watch.fd, events);
+  }
+  watch.poll_is_used = false;
   request->user_data = user_data_of(watch, Request::kPoll);
   watch.poll = RequestState::kArmed;
   watch.polled = events;
@@ -344,7 +349,7 @@ void UringPoller::on_completion(uint64_t user_data, int result, uint32_t flags) 
   const bool last = (flags & IORING_CQE_F_MORE) == 0;
   if (last) --live_requests_;
   if (request == Request::kPoll) {
-    watch.poll = RequestState::kIdle;
+    if (last) watch.poll = RequestState::kIdle;
     on_polled(watch, result);
   } else {
     if (last) watch.input = RequestState::kIdle;
@@ -389,11 +394,8 @@ void UringPoller::on_received(Watch& watch, int result, uint32_t flags) noexcept
 void UringPoller::on_accepted(Watch& watch, int result) noexcept {
   if (result >= 0) {
     if (watch.fd < 0) return kernel_.close(result);
-    try {
-      watch.accepted.push_back(result);
-    } catch (const std::bad_alloc&) {
-      kernel_.close(result);
-    }
+    const bool has_memory = base::try_allocate([&] { watch.accepted.push_back(result); });
+    if (!has_memory) kernel_.close(result);
     return;
   }
   if (watch.fd < 0 || means_again(result)) return;
@@ -409,11 +411,12 @@ void UringPoller::on_accepted(Watch& watch, int result) noexcept {
 void UringPoller::on_polled(Watch& watch, int result) noexcept {
   if (watch.fd >= 0 && !means_again(result)) {
     watch.revents |= result < 0 ? uint32_t{POLLERR} : static_cast<uint32_t>(result);
+    watch.polls_changes = watch.polls_changes || (watch.revents & POLLRDHUP) != 0;
   }
   update_ready(watch);
   if (!static_cast<base::ListLink<ReadyTag>&>(watch).is_linked()) {
     watch.revents = 0;  // not of interest any more
-    mark_dirty(watch);
+    if (watch.poll == RequestState::kIdle) mark_dirty(watch);
   }
 }
 
@@ -524,6 +527,12 @@ size_t UringPoller::wait(std::span<Readiness> into, std::optional<Nanos> timeout
     (void)ring_->submit();
   }
   reap();
+  // A request that had to be cancelled for another one: the other is made now, not next time.
+  for (size_t tries = 0; tries < kFollowUpsMax && ready_.is_empty() && !dirty_.is_empty();
+       ++tries) {
+    submit();
+    reap();
+  }
   woken_ = false;
   return collect(into);
 }
@@ -537,7 +546,10 @@ size_t UringPoller::collect(std::span<Readiness> into) noexcept {
     Watch* watch = turn.pop_front();
     if (watch == nullptr) break;
     into[count++] = told_of(*watch);
-    if (std::exchange(watch->revents, 0) != 0) mark_dirty(*watch);
+    if (std::exchange(watch->revents, 0) != 0) {
+      watch->poll_is_used = watch->poll == RequestState::kArmed;
+      mark_dirty(*watch);
+    }
     update_ready(*watch);  // with input it stays, until that is taken
   }
   turn.splice_back(ready_);

@@ -75,6 +75,10 @@ class UringPoller final : public Poller {
     RequestState poll = RequestState::kIdle;
     uint32_t polled = 0;   // events of the poll that is armed
     uint32_t revents = 0;  // poll events not told yet
+    // The peer's end cannot be masked and lasts: from then on a poll that tells each change once,
+    // and that is begun anew when what it told has been used (io_uring's multishot).
+    bool polls_changes = false;
+    bool poll_is_used = false;
     bool ended = false;    // a stream's end has been received, behind the bytes
     bool starved = false;  // a receive found no buffer
     bool by_poll = false;  // a listener that accepts by call, because descriptors ran out

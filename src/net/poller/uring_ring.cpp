@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <new>
 
 #include "net/poller/uring_buffers.hpp"
 
@@ -28,7 +29,8 @@ Result<std::unique_ptr<Ring>> Ring::create(os::Kernel& kernel, uint32_t entries,
   if (const int refused = kernel.ring_result(os::RingCall::kSetUp, -1, 0); refused < 0) {
     return Error::from_errno(-refused);
   }
-  std::unique_ptr<Ring> ring(new Ring);
+  std::unique_ptr<Ring> ring(new (std::nothrow) Ring);
+  if (ring == nullptr) return Error::from_errno(ENOMEM);
   // SUBMIT_ALL: a request that is wrong does not hold up those behind it. Newer than the rest that
   // we need, and we do without.
   int result = -EINVAL;

@@ -34,13 +34,17 @@ class Ring {
   int submit() noexcept;
   // The same, and waits for a completion until `timeout` (nullopt: for ever).
   int submit_and_wait(std::optional<base::Nanos> timeout) noexcept;
+  // The same, and waits for `count` completions.
+  int submit_and_wait_for(size_t count) noexcept {
+    return io_uring_submit_and_wait(&ring_, static_cast<unsigned>(count));
+  }
   // Calls visit(completion) for each that is there; none is kept by the ring.
   template <class Visit>
   void reap(Visit visit) noexcept;
   // Requests that the kernel has not taken and whose user_data matches turn into nothing: their
-  // descriptor number may be somebody else's when the kernel takes them.
+  // descriptor number may be somebody else's when the kernel takes them. Returns how many.
   template <class Matches>
-  void disarm_unsubmitted(Matches matches) noexcept;
+  size_t disarm_unsubmitted(Matches matches) noexcept;
   // How often completions did not fit into the ring; the kernel keeps them until there is room.
   uint64_t overflows() const noexcept { return overflows_; }
   io_uring* raw() noexcept { return &ring_; }
@@ -66,15 +70,18 @@ void Ring::reap(Visit visit) noexcept {
 }
 
 template <class Matches>
-void Ring::disarm_unsubmitted(Matches matches) noexcept {
+size_t Ring::disarm_unsubmitted(Matches matches) noexcept {
   const unsigned taken = *ring_.sq.khead;
+  size_t count = 0;
   for (unsigned index = taken; index != ring_.sq.sqe_tail; ++index) {
     io_uring_sqe& request = ring_.sq.sqes[index & ring_.sq.ring_mask];
     if (!matches(request.user_data)) continue;
     const uint64_t user_data = request.user_data;
     io_uring_prep_nop(&request);
     request.user_data = user_data;
+    ++count;
   }
+  return count;
 }
 
 }  // namespace skyloom::net
