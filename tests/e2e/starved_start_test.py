@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A node that is given less memory than it needs: it says so and ends, at whichever step of its start it runs out."""
+"""A node that is given less memory, or fewer descriptors, than it needs: it says so and ends, at whichever step of its start it
+runs out."""
 import pathlib
 import resource
 import sys
@@ -13,8 +14,8 @@ ENOUGH = 1 << 30
 FAILED = 1  # could not start
 
 
-def at_most(size):
-    return lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
+def at_most(size, what=resource.RLIMIT_AS):
+    return lambda: resource.setrlimit(what, (size, size))
 
 
 def least_to_load():
@@ -25,7 +26,7 @@ def least_to_load():
     raise AssertionError(f"the program does not even tell its version in {ENOUGH} bytes")
 
 
-class MemoryTest(NodeTest):
+class StarvedStartTest(NodeTest):
     def start_in(self, size, **settings):
         """'served' and stopped in order, or what it said when it could not."""
         node = Node({"bootstrap": "raw_echo", **settings}, at_most(size))
@@ -52,6 +53,19 @@ class MemoryTest(NodeTest):
         self.assertIn("served", reasons)
         thread = "net_threads = 1" if net_threads else "thread = 2"
         self.assertTrue(any(f"no more threads or memory: {thread}" in reason for reason in reasons), reasons)
+
+    def test_a_start_without_enough_descriptors_says_so_wherever_it_fails(self):
+        reasons = set()
+        for limit in range(3, 24):
+            few = at_most(limit, resource.RLIMIT_NOFILE)
+            if run_skyloom("--version", preexec_fn=few).returncode != 0:
+                continue  # the program's libraries cannot be loaded
+            node = Node({"bootstrap": "no_such_module"}, few)
+            self.addCleanup(node.dispose)
+            self.assertEqual(node.wait(), FAILED, f"{limit} descriptors\n{node.story()}")
+            reasons.add(node.errors())
+        for reason in ("cannot create the poller", "cannot start the log service", "cannot start the first service"):
+            self.assertTrue(any(reason in told for told in reasons), (reason, reasons))
 
 
 if __name__ == "__main__":
