@@ -37,7 +37,10 @@ size_t AddressCounts::Hash::operator()(const Key& key) const noexcept {
 AddressCounts::Entry* AddressCounts::take(const Key& key, uint64_t max) noexcept {
   base::MutexLock lock(mutex_);
   Entry* entry = nullptr;
-  if (!base::try_allocate([&] { entry = &*counts_.try_emplace(key, 0).first; })) return nullptr;
+  const auto insert = [&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
+    entry = &*counts_.try_emplace(key, 0).first;
+  };
+  if (!base::try_allocate(insert)) return nullptr;
   if (entry->second >= max) return nullptr;
   ++entry->second;
   return entry;
