@@ -339,9 +339,10 @@ bool Shard::is_within_accept_rate(Socket& listener) noexcept {
 void Shard::refuse(const Socket& listener, const os::Accepted& accepted,
                    std::atomic<uint64_t> Counters::* counter, std::string_view key,
                    uint64_t limit) noexcept {
-  context_.kernel.close(accepted.fd);
+  // Counted before the client can know of it: who looks because of that finds it.
   context_.counters.add(&Counters::refused);
   context_.counters.add(counter);
+  context_.kernel.close(accepted.fd);
   if (key.empty()) return;
   base::Text<255> line("socket ");
   line << listener.id.load(kOurTurn) << ": connection from " << accepted.peer.text();

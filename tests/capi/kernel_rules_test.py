@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 from probes import CLOSE, CONNECT, ERROR, MIB, WARNING, Message, ProbedNode, ProbeTest, connect, listen, open_peers
-from node import BUILD, DEADLINE, SANITIZE, command, config_text, receive_all, run_skyloom, wait_until
+from node import BUILD, DEADLINE, SANITIZE, command, config_text, is_asleep, receive_all, run_skyloom, wait_until
 
 TEXT, RESPONSE, CLIENT, SYSTEM, FAILURE = 0, 1, 3, 4, 7
 
@@ -459,6 +459,7 @@ class OwnNodes(unittest.TestCase):
                 connection.sendall(b"errors 20000 100\nnow\n")
                 self.assertEqual(answers.readline(), "= 0\n")  # the worker was not blocked
                 self.assertRegex(answers.readline(), r"= \d+")
+                wait_until(lambda: is_asleep(process.pid), "the logger has seen every line")
                 process.send_signal(signal.SIGTERM)
                 lines = process.communicate(timeout=DEADLINE)[0].decode()
             finally:

@@ -79,6 +79,12 @@ def run_skyloom(*arguments, deadline=DEADLINE, **options):
                           timeout=deadline, check=False, stdin=subprocess.DEVNULL, **options)
 
 
+def is_asleep(pid):
+    """No thread of the process runs or could run: whatever it was told to do is done, or waits for somebody else."""
+    states = [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"S"}
+
+
 class Node:
     """One process. Standard output and error go to files of its folder."""
 
