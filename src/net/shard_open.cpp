@@ -106,7 +106,7 @@ void Shard::open_listener(Socket& socket) noexcept {
   const std::optional<OwnerTag> started_by = socket.opening->started_by;
   socket.opening.reset();
   set_state(socket, SocketState::kListenPaused);
-  socket.waiting_since_ms = now_ms_ - kAcceptErrorTellMs;
+  socket.waiting_since_ms = socket.lack_told_ms = now_ms_ - kAcceptErrorTellMs;
   const Result<os::SocketAddress> local = context_.kernel.local_address(socket.fd);
   if (!local) return fail_opening(socket, local.error());
   {
@@ -285,17 +285,17 @@ bool Shard::accept_one(Socket& listener) noexcept {
 
 void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
   if (os::is_transient(error) || error.sys_errno() == ECONNABORTED) return;
-  const bool tell = now_ms_ - listener.waiting_since_ms >= kAcceptErrorTellMs;
-  if (tell) listener.waiting_since_ms = now_ms_;
   if (!os::is_out_of_descriptors(error)) {
-    if (tell) {
+    if (now_ms_ - listener.waiting_since_ms >= kAcceptErrorTellMs) {
+      listener.waiting_since_ms = now_ms_;
       base::Text<255> line("accept on socket ");
       line << listener.id.load(std::memory_order_relaxed);  // our own turn
       context_.log.log(line << ": " << error.text());
     }
     return rest_listener(listener);
   }
-  if (tell) {
+  if (now_ms_ - listener.lack_told_ms >= kAcceptErrorTellMs) {
+    listener.lack_told_ms = now_ms_;
     const base::ErrorText text = error.text();
     (void)emit(listener, {.kind = EventKind::kError, .text = text});
   }
@@ -337,7 +337,7 @@ void Shard::wake_listener(Socket& listener) noexcept {
   listener.pause_until_ms = 0;
   hold_reserve();
   if (!update_interest(listener)) return rest_listener(listener);
-  accept_some(listener);
+  if (wants_input(listener)) accept_some(listener);  // it may have been paused meanwhile
 }
 
 }  // namespace skyloom::net

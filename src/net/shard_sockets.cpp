@@ -475,7 +475,8 @@ std::optional<int64_t> Shard::deadline_of(const Socket& socket) const noexcept {
     case SocketState::kReadClosed:
     case SocketState::kWriteClosed:
       if (socket.write_blocked) after(socket.waiting_since_ms, limits.write_timeout_ms);
-      if (limits.idle_timeout_ms != 0 && socket.state == SocketState::kOpen) {
+      if (limits.idle_timeout_ms != 0 && socket.state == SocketState::kOpen &&
+          socket.kind == SocketKind::kTcp) {
         after(std::max(socket.read_ms.load(std::memory_order_relaxed),  // a deadline, not a proof
                        socket.write_ms.load(std::memory_order_relaxed)),
               limits.idle_timeout_ms);
@@ -502,10 +503,13 @@ void Shard::arm_deadline(Socket& socket) noexcept {
     MutexLock lock(socket.mutex);  // deadline_of() reads write_blocked
     deadline = deadline_of(socket);
   }
-  // A deadline that moved away is left as it is: on_deadline() looks again.
-  if (!deadline || (socket.is_set() && socket.deadline_ms <= *deadline)) return;
+  if (!deadline) return;
+  // A deadline that moved away is left as it is: on_deadline() looks again. One that has passed is
+  // not put off either, or who arms often enough would never see it.
+  const int64_t look_ms = std::max(*deadline, now_ms_ + 1);
+  if (socket.is_set() && socket.deadline_ms <= look_ms) return;
   deadlines_.cancel(socket);
-  deadlines_.set(socket, std::max(*deadline, now_ms_ + 1));
+  deadlines_.set(socket, look_ms);
 }
 
 void Shard::on_deadline(Socket& socket) noexcept {

@@ -270,6 +270,7 @@ void Shard::warn_locked(Socket& socket) noexcept {
 }
 
 void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
+  if (socket.output_dead) return;  // it fails once; a second time would count as the stream's end
   socket.output_dead = true;
   socket.output.clear();  // D-30: at once
   socket.write_blocked = false;

@@ -136,6 +136,8 @@ struct Socket : base::MpscNode,
   std::unique_ptr<Opening> opening;         // turn, once the id's command has arrived
   int64_t waiting_since_ms = 0;             // turn; since when the state's deadline runs; listener:
                                             // when a failed accept was last logged
+  int64_t lack_told_ms = 0;                 // turn; listener: when its owner last heard of a lack
+                                            // of descriptors
   int64_t pause_until_ms = 0;               // turn; listener: accepting rests
   int64_t pause_ms = 0;                     // turn; listener: for how long last time
   uint64_t discarded_bytes = 0;             // turn; lingering

@@ -17,12 +17,13 @@ std::string text_of_errno(int code) {
   return Error::from_errno(code).message();
 }
 
-Contract::Contract(const testing::FakeClock& clock, const net::Limits& limits, uint32_t shards)
+Contract::Contract(const testing::FakeClock& clock, const net::Limits& limits, uint32_t shards,
+                   Engine& engine)
     : clock_(clock),
       limits_(limits),
       shards_(shards),
+      engine_(engine),
       touched_(shards),
-      dials_(shards),
       broadcasts_(shards),
       reading_stopped_(shards) {
   socks_.reserve(256);
@@ -56,6 +57,18 @@ Sock* Contract::by_fd(int fd) {
   return find(by_fd_[index]);
 }
 
+Sock* Contract::by_udp_fd(int fd) {
+  if (Sock* sock = by_fd(fd)) return sock;
+  for (const SocketId id : live_) {
+    Sock& sock = get(id);
+    if (sock.kind != Kind::kUdp || sock.fd >= 0 || engine_.fd_of(id) != fd) continue;
+    open_now(sock);
+    set_fd(sock, fd);
+    return &sock;
+  }
+  return nullptr;
+}
+
 void Contract::set_fd(Sock& sock, int fd) {
   if (sock.fd >= 0) by_fd_[static_cast<size_t>(sock.fd - testing::kSimFdFirst)] = 0;
   sock.fd = fd;
@@ -81,7 +94,7 @@ Sock& Contract::opened(SocketId id, Kind kind, OwnerTag owner, bool by_name) {
   if (sock.kind != Kind::kUnknown) fail(&sock, "its id was given out again");
   if (id == 0 || id > 0x7fffffff) fail(&sock, "no valid id");
   sock.kind = kind;
-  sock.owner = owner;
+  sock.owner = sock.opened_by = owner;
   sock.by_name = sock.by_name_once = by_name;
   sock.since_ms = sock.progress_ms = sock.active_ms = now_ms();
   live_.push_back(id);
@@ -97,7 +110,6 @@ void Contract::resolved(SocketId id, const std::string& error) {
   Sock& sock = get(id);
   if (sock.life != Life::kOpening) return;
   sock.resolver_error = error;
-  if (sock.dials) dials_[home_of(id)].push_back(id);
   command(id, Wish::kResolved);
 }
 
@@ -110,12 +122,14 @@ void Contract::command(SocketId id, Wish wish, OwnerTag owner) {
 
 void Contract::close(SocketId id) {
   Sock& sock = get(id);
+  if (sock.kind == Kind::kUnknown) return;            // nobody has it
   if (std::exchange(sock.close_asked, true)) return;  // asked for already
   command(id, Wish::kClose);
 }
 
 void Contract::shutdown(SocketId id) {
   Sock& sock = get(id);
+  if (sock.kind == Kind::kUnknown) return;
   sock.close_asked = true;
   if (std::exchange(sock.drop_asked, true)) return;
   command(id, Wish::kShutdown);
@@ -206,6 +220,7 @@ SendVerdict Contract::before_send_udp(SocketId id, const Buffer& buffer, int fam
   }
   if (sock.datagrams.size() >= 1024) return SendVerdict::kAccepted;  // dropped
   if (family != 0 && sock.life == Life::kOpen && family != AF_INET) return SendVerdict::kRefused;
+  if (sock.datagrams.empty()) sock.progress_ms = now_ms();
   sock.datagrams.push_back(buffer);
   ++queued_buffers_;
   was_queued_ = true;
@@ -260,7 +275,7 @@ void Contract::run_wish(Sock& sock) {
         set_life(sock, Life::kOpen);
         sock.has_udp_peer |= sock.dials;
         sock.active_ms = now_ms();
-        if (sock.started_by) run_start(sock, *sock.started_by);
+        start_when_opened(sock);
       }
       return;
     case Wish::kStart: return run_start(sock, command.owner);
@@ -282,6 +297,14 @@ void Contract::run_wish(Sock& sock) {
     case Wish::kStopReading: return;  // per shard, see sync()
     case Wish::kUdpPeer: sock.has_udp_peer = true; return;
   }
+}
+
+// A start that came while its name was looked up; a pause that came after the start still counts.
+void Contract::start_when_opened(Sock& sock) {
+  if (!sock.started_by) return;
+  const bool paused = sock.paused;
+  run_start(sock, *sock.started_by);
+  sock.paused = paused;
 }
 
 void Contract::run_start(Sock& sock, OwnerTag owner) {
@@ -307,10 +330,7 @@ void Contract::run_start(Sock& sock, OwnerTag owner) {
     case Life::kOutputOver:
     case Life::kListening: sock.paused = false; return;
     case Life::kOpening:
-      if (sock.orphan && !sock.by_name && sock.fd < 0 && sock.kind == Kind::kOutgoing) {
-        set_life(sock, Life::kGone);  // its connect has failed, and nobody was told
-        return run_start(sock, owner);
-      }
+      if (sock.orphan && sock.kind == Kind::kOutgoing) sock.may_be_too_late.push_back(owner);
       sock.paused = false;
       if (sock.kind != Kind::kOutgoing) sock.started_by = owner;  // once its name is found
       return;

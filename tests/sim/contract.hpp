@@ -74,6 +74,7 @@ struct Sock {
   Kind kind = Kind::kUnknown;
   Life life = Life::kGone;
   OwnerTag owner = 0;
+  OwnerTag opened_by = 0;
   int fd = -1;
 
   // From the calls on.
@@ -96,6 +97,7 @@ struct Sock {
   int64_t opened_ms = 0;         // the turn that began to open it
   std::string resolver_error;
   std::optional<OwnerTag> started_by;
+  std::vector<OwnerTag> may_be_too_late;     // starts of an orphan whose connect may have failed
   std::optional<os::SocketAddress> address;  // of the attempt under way, or the own one
 
   // Open.
@@ -108,12 +110,16 @@ struct Sock {
   bool ended = false;       // the end of the stream has been read
   bool resting = false;     // a listener's last accept failed
   bool turns_away = false;  // for lack of descriptors
+  std::optional<int64_t> lack_told_ms;
   std::optional<std::string> write_error;
+  uint64_t write_error_turn = 0;
   std::string poller_error;
-  bool may_close = false;  // UDP: CLOSE may follow its ERROR
-  bool limit_hit = false;  // D-14, policy close
+  bool refused_at_open = false;  // by the poller, before any start
+  bool may_close = false;        // UDP: CLOSE may follow its ERROR
+  bool limit_hit = false;        // D-14, policy close
   int64_t closing_since_ms = 0;
   int64_t progress_ms = 0;
+  int64_t seen_ms = 0;  // the last turn that had something to do with it
   int64_t active_ms = 0;
   Excuses excuses;
 
@@ -124,6 +130,7 @@ struct Sock {
   bool dials = false;  // gets its destination when it opens
   uint64_t written = 0;
   uint64_t read = 0;
+  uint64_t discarded = 0;
   uint64_t untold = 0;   // read from the system, not told yet
   size_t in_offset = 0;  // of the next byte to be told
   codec::Framing framing = codec::Framing::kNone;
@@ -157,7 +164,15 @@ struct Sock {
 
 class Contract {
  public:
-  Contract(const testing::FakeClock& clock, const net::Limits& limits, uint32_t shards);
+  // What neither an event nor a call shows is asked of the engine, and its answer is judged.
+  class Engine {
+   public:
+    virtual ~Engine() = default;
+    virtual bool is_alive(SocketId id) = 0;
+    virtual int fd_of(SocketId id) = 0;
+  };
+  Contract(const testing::FakeClock& clock, const net::Limits& limits, uint32_t shards,
+           Engine& engine);
 
   // The first divergence; empty while there is none.
   const std::string& divergence() const { return divergence_; }
@@ -191,8 +206,7 @@ class Contract {
   void on_pending_error(int fd, int code);
   void on_written(int fd, const iovec* parts, size_t size);
   void on_write_failed(int fd, int code);
-  // A datagram socket that nobody has seen before sends what waited for its name.
-  void on_first_send(int fd);
+  void on_tried(int fd);
   void on_sent(int fd, const iovec* parts, size_t size, int code);
   void on_datagram(int fd, size_t size);
   void on_closed(int fd);
@@ -206,7 +220,7 @@ class Contract {
   void answered(SocketId id, OwnerTag full_for, net::Appetite appetite);
 
   // --- turns (contract_sync.cpp)
-  void begin_turn(uint32_t shard);
+  void begin_turn();
   void sync(uint32_t shard);  // its commands are done
   void end_turn(uint32_t shard);
   void check_snapshot(const std::vector<net::SocketSnapshot>& snapshot);
@@ -215,6 +229,8 @@ class Contract {
 
   Sock* find(SocketId id);
   Sock* by_fd(int fd);
+  // The same for a datagram socket, of whose descriptor nothing may have been seen yet.
+  Sock* by_udp_fd(int fd);
   void set_fd(Sock& sock, int fd);
   bool wants_input(const Sock& sock) const;
   bool is_listener(const Sock& sock) const {
@@ -231,6 +247,7 @@ class Contract {
   Sock& get(SocketId id);
   void touch(Sock& sock);
   void run_wish(Sock& sock);
+  void start_when_opened(Sock& sock);
   void run_start(Sock& sock, OwnerTag owner);
   void run_close(Sock& sock);
   void close_open(Sock& sock);
@@ -242,11 +259,13 @@ class Contract {
   void drop_output(Sock& sock);
   // contract_kernel.cpp
   void let_go_of_orphan(Sock& sock);
+  bool has_expired(const Sock& sock) const;
   void before_input(Sock& sock);
   void open_now(Sock& sock);
   void fail_stream(Sock& sock, const std::string& text);
   void look_at_frames(Sock& sock);
   void open_up(Sock& sock, const std::string& text);
+  void on_foreign_error(Sock& sock, int code);
   void tell_write_error(Sock& sock);
   void drained(Sock& sock);
   // contract_events.cpp
@@ -260,11 +279,14 @@ class Contract {
   bool take_error(Sock& sock, const std::string& text);
   bool take_listener_error(Sock& sock, const std::string& text);
   // contract_sync.cpp
+  void look_who_has_gone(uint32_t shard);
+  bool may_be_gone(Sock& sock) const;
   void claim(Sock& sock);
 
   const testing::FakeClock& clock_;
   const net::Limits limits_;
   const uint32_t shards_;
+  Engine& engine_;
   std::string divergence_;
   std::unordered_map<SocketId, Sock> socks_;
   std::vector<SocketId> live_;
@@ -272,6 +294,7 @@ class Contract {
   std::vector<std::vector<SocketId>> touched_;  // per shard
   std::vector<uint8_t> tickets_;                // 0: out, 1: released
   std::vector<SocketId> ticket_of_;             // to which socket it went
+  uint64_t turns_ = 0;
   uint64_t released_ = 0;
   uint64_t queued_buffers_ = 0;
   bool was_queued_ = false;
@@ -284,8 +307,6 @@ class Contract {
     uint64_t stop_bits = 0;
   };
   std::vector<Gone> gone_;
-  std::vector<std::deque<SocketId>> dials_;             // per shard: UDP names that were found
-  uint32_t turning_ = 0;                                // the shard whose turn it is
   std::vector<std::vector<Sock::Command>> broadcasts_;  // per shard, not done yet
   std::vector<bool> reading_stopped_;                   // per shard
 };

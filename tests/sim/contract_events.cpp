@@ -38,21 +38,26 @@ void Contract::told(OwnerTag owner, const Event& event) {
     sock.warnings.pop_front();
     return;
   }
-  const bool refused = event.kind == EventKind::kError && !sock.poller_error.empty() &&
-                       event.text == sock.poller_error;
+  const bool refused =
+      !sock.poller_error.empty() &&
+      ((event.kind == EventKind::kError && event.text == sock.poller_error) ||
+       (event.kind == EventKind::kClose && sock.life == Life::kOutputOver));  // its ERROR was told
   // The turn tells these once the commands are done.
   const bool late =
       event.kind == EventKind::kError && commands_run_ &&
       ((sock.limit_hit && is_text(std::string(event.text), Errc::kWriteBufferLimit)) ||
        (sock.write_error && event.text == *sock.write_error));
   while (late && !sock.wishes.empty()) run_wish(sock);
+  bool took_start = false;
   for (;;) {
     if (event.kind == EventKind::kError && sock.kind == Kind::kUdp && sock.by_name_once &&
         last_failure_ != 0 && event.text == text_of_errno(last_failure_)) {
       sock.expected.clear();  // it could not be opened: its one ERROR, and no answer to start
+      if (sock.fd < 0) sock.owner = sock.opened_by;
     }
     if (refused && !sock.expected.empty() && sock.expected.front().kind == EventKind::kOpen) {
       sock.expected.pop_front();  // in place of the answer to start
+      took_start = true;
     }
     if (!sock.expected.empty()) {
       const Sock::Expected& next = sock.expected.front();
@@ -61,7 +66,8 @@ void Contract::told(OwnerTag owner, const Event& event) {
         sock.expected.pop_front();
         return;
       }
-    } else if (!(refused && starts_first(sock)) && happens_by_itself(sock, owner, event)) {
+    } else if (!(refused && !took_start && starts_first(sock)) &&
+               happens_by_itself(sock, owner, event)) {
       return;
     }
     if (!commands_run_ || sock.wishes.empty()) break;
@@ -79,7 +85,7 @@ void Contract::told(OwnerTag owner, const Event& event) {
 
 // What the poller refused may be what a start wanted: then the start comes first.
 bool Contract::starts_first(const Sock& sock) const {
-  return commands_run_ && sock.life != Life::kOpening &&
+  return commands_run_ && sock.life != Life::kOpening && !sock.refused_at_open &&
          std::any_of(sock.wishes.begin(), sock.wishes.end(),
                      [](const auto& one) { return one.wish == Wish::kStart; });
 }
@@ -89,8 +95,18 @@ bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event)
       std::exchange(sock.may_close, false)) {
     return true;
   }
-  if (sock.life == Life::kGone || sock.orphan || owner != sock.owner) return false;
   const std::string text(event.text);
+  if (event.kind == EventKind::kError && is_text(text, Errc::kInvalidSocket) &&
+      sock.life == Life::kOpening && !sock.may_be_too_late.empty()) {
+    auto& starts = sock.may_be_too_late;
+    const auto mine = std::find(starts.begin(), starts.end(), owner);
+    if (mine == starts.end() || engine_.is_alive(sock.id)) return false;
+    starts.erase(starts.begin(), mine + 1);  // those before it came in time
+    if (!may_be_gone(sock)) fail(&sock, "it is gone, and nothing was told");
+    set_life(sock, Life::kGone);
+    return true;
+  }
+  if (sock.life == Life::kGone || sock.orphan || owner != sock.owner) return false;
   switch (event.kind) {
     case EventKind::kData: return take_data(sock, event);
     case EventKind::kFrame: return take_frame(sock, event);
@@ -103,7 +119,7 @@ bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event)
       }
       sock.answer_due = false;
       set_life(sock, Life::kListenPaused);
-      if (sock.started_by) run_start(sock, *sock.started_by);
+      start_when_opened(sock);
       return true;
     case EventKind::kError:
       if (sock.life == Life::kOpening) {
@@ -153,8 +169,9 @@ bool Contract::take_error(Sock& sock, const std::string& text) {
   const bool due =
       (is_text(text, Errc::kWriteBufferLimit) && sock.limit_hit) ||
       (is_text(text, Errc::kFrameTooLarge) && sock.bad_frame) ||
-      (is_text(text, Errc::kIdleTimeout) && over(sock.active_ms, limits_.idle_timeout_ms)) ||
-      (is_text(text, Errc::kWriteTimeout) && sock.output.buffers() != 0 &&
+      (is_text(text, Errc::kIdleTimeout) && sock.life == Life::kOpen && has_expired(sock)) ||
+      (is_text(text, Errc::kWriteTimeout) &&
+       (sock.output.buffers() != 0 || !sock.datagrams.empty()) &&
        over(sock.progress_ms, limits_.write_timeout_ms)) ||
       (sock.excuses.failed && text == sock.poller_error) ||
       (sock.kind == Kind::kUdp && text == text_of_errno(last_failure_));
@@ -168,7 +185,8 @@ bool Contract::take_error(Sock& sock, const std::string& text) {
 
 bool Contract::take_listener_error(Sock& sock, const std::string& text) {
   if (sock.life == Life::kListening && !sock.poller_error.empty() && text == sock.poller_error) {
-    set_life(sock, Life::kGone);  // the OS refused to watch it: one ERROR
+    expect(sock, EventKind::kClose);  // an ERROR alone says that it stays open
+    set_life(sock, Life::kGone);      // the OS refused to watch it
     return true;
   }
   return false;

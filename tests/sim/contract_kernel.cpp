@@ -8,6 +8,12 @@ namespace skyloom::sim {
 using base::Errc;
 using base::Error;
 
+namespace {
+
+constexpr int64_t kLackTellMs = 1000;  // a listener without descriptors says so once a second
+
+}  // namespace
+
 // --- opening
 
 // The system was asked on its behalf: its commands up to the one that opens it have happened.
@@ -77,6 +83,7 @@ void Contract::on_watch_failed(SocketId id, int code) {
     sock->expected.pop_back();
     sock->life = Life::kOpening;  // its one ERROR comes instead
   }
+  sock->refused_at_open = !sock->open_runs || sock->by_name;
   sock->poller_error = text_of_errno(code);
   sock->excuses.failed = true;
   touch(*sock);
@@ -102,13 +109,15 @@ void Contract::on_accepted(int listener, int fd, const std::string& peer) {
 void Contract::on_accept_failed(int listener, int code) {
   Sock* sock = by_fd(listener);
   if (sock == nullptr) return;
-  sock->turns_away = false;
+  const bool turned_away = std::exchange(sock->turns_away, false);
   if (code == EAGAIN || code == EINTR || code == ECONNABORTED) return;
   last_failure_ = code;
   sock->resting = true;
   touch(*sock);
   if (code != EMFILE && code != ENFILE) return;
-  sock->turns_away = true;
+  sock->turns_away = !turned_away;
+  if (sock->lack_told_ms && now_ms() - *sock->lack_told_ms < kLackTellMs) return;
+  sock->lack_told_ms = now_ms();
   expect(*sock, EventKind::kError, text_of_errno(code));  // S-18
 }
 
@@ -116,10 +125,23 @@ void Contract::on_accept_failed(int listener, int code) {
 
 // D-18: after its grace an orphan is closed as by close().
 void Contract::let_go_of_orphan(Sock& sock) {
-  if (!sock.orphan || now_ms() - sock.orphan_since_ms < limits_.orphan_grace_ms) return;
+  if (!sock.orphan) return;
+  if (now_ms() - sock.orphan_since_ms < limits_.orphan_grace_ms && !has_expired(sock)) return;
+  if (sock.life == Life::kOpening) sock.close_when_open |= sock.output.buffers() != 0;  // D-16
   if (sock.life != Life::kOpen && sock.life != Life::kReadOver) return;
-  sock.closing_since_ms = now_ms();
+  sock.closing_since_ms = sock.seen_ms = now_ms();
   sock.life = Life::kClosing;
+}
+
+bool Contract::has_expired(const Sock& sock) const {
+  const auto over = [&](int64_t since, int64_t limit) {
+    return limit != 0 && now_ms() - since >= limit;
+  };
+  if (sock.life == Life::kOpening) {
+    return over(sock.since_ms, sock.by_name ? limits_.dns_timeout_ms : limits_.connect_timeout_ms);
+  }
+  const bool is_stream = sock.kind == Kind::kOutgoing || sock.kind == Kind::kAccepted;
+  return is_stream && sock.life == Life::kOpen && over(sock.active_ms, limits_.idle_timeout_ms);
 }
 
 // Whatever was asked for before has happened by now.
@@ -132,7 +154,10 @@ void Contract::on_read(int fd, size_t size) {
   Sock* sock = by_fd(fd);
   if (sock == nullptr) return fail(nullptr, "reads a descriptor of no socket");
   before_input(*sock);
-  if (sock->life == Life::kClosing || sock->life == Life::kGone) return;  // thrown away (D-15)
+  if (sock->life == Life::kClosing || sock->life == Life::kGone) {  // thrown away (D-15)
+    sock->discarded += size;
+    return;
+  }
   if (!wants_input(*sock)) return fail(sock, "reads although it must not");
   sock->untold += size;
   sock->read += size;
@@ -205,7 +230,22 @@ void Contract::on_pending_error(int fd, int code) {
   if (code == 0 || sock->kind == Kind::kUdp) return;
   sock->excuses.failed = true;
   if (sock->life == Life::kClosing || sock->life == Life::kGone) return;
+  if (sock->kind == Kind::kForeign) return on_foreign_error(*sock, code);
   fail_stream(*sock, text_of_errno(code));
+}
+
+// Somebody else's descriptor: ERROR, and it is alive until CLOSE (2.5). One that is no socket is a
+// pipe that nobody reads, which is a failed write.
+void Contract::on_foreign_error(Sock& sock, int code) {
+  if (code == ENOTSOCK) {
+    sock.ended = true;
+    const bool is_over = sock.life == Life::kOutputOver || sock.write_error;
+    if (!is_over) on_write_failed(sock.fd, EPIPE);  // it fails once
+    return;
+  }
+  if (!std::exchange(sock.error_told, true)) {
+    expect(sock, EventKind::kError, text_of_errno(code));
+  }
 }
 
 // The stream is over in both directions: one ERROR, unless one was told, and CLOSE, unless told.
@@ -221,6 +261,8 @@ void Contract::fail_stream(Sock& sock, const std::string& text) {
 void Contract::on_written(int fd, const iovec* parts, size_t size) {
   Sock* sock = by_fd(fd);
   if (sock == nullptr) return fail(nullptr, "writes to a descriptor of no socket");
+  // A close is done before the turn writes, and nothing is told of it any more.
+  while (commands_run_ && sock->life == Life::kReadOver && !sock->wishes.empty()) run_wish(*sock);
   const bool may = sock->life == Life::kOpen || sock->life == Life::kReadOver ||
                    sock->life == Life::kClosing || !sock->wishes.empty();
   if (!may) return fail(sock, "writes although it must not");
@@ -252,24 +294,17 @@ void Contract::on_write_failed(int fd, int code) {
   drop_output(*sock);  // D-30
   touch(*sock);
   sock->write_error = text_of_errno(code);
+  sock->write_error_turn = turns_;
+}
+
+void Contract::on_tried(int fd) {
+  if (Sock* sock = by_fd(fd)) touch(*sock);  // a turn will see that it waits
 }
 
 // --- datagrams
 
-void Contract::on_first_send(int fd) {
-  auto& waiting = dials_[turning_];
-  while (!waiting.empty()) {
-    Sock& sock = get(waiting.front());
-    if (sock.life != Life::kGone && sock.fd < 0) {
-      open_now(sock);
-      return set_fd(sock, fd);
-    }
-    waiting.pop_front();
-  }
-}
-
 void Contract::on_sent(int fd, const iovec* parts, size_t size, int code) {
-  Sock* sock = by_fd(fd);
+  Sock* sock = by_udp_fd(fd);
   if (sock == nullptr || sock->kind != Kind::kUdp) {
     return fail(sock, "sends a datagram although it is no UDP socket");
   }
@@ -282,6 +317,7 @@ void Contract::on_sent(int fd, const iovec* parts, size_t size, int code) {
   if (tickets_[buffer.ticket] != 0) fail(sock, "sends a datagram after its release");
   sock->datagrams.pop_front();
   --queued_buffers_;
+  sock->progress_ms = now_ms();
   if (code == 0) {
     sock->written += size;
     sock->active_ms = now_ms();
@@ -290,7 +326,7 @@ void Contract::on_sent(int fd, const iovec* parts, size_t size, int code) {
 }
 
 void Contract::on_datagram(int fd, size_t size) {
-  Sock* sock = by_fd(fd);
+  Sock* sock = by_udp_fd(fd);
   if (sock == nullptr) return fail(nullptr, "receives from a descriptor of no socket");
   before_input(*sock);
   if (!wants_input(*sock)) return fail(sock, "receives although it must not");
@@ -316,14 +352,20 @@ void Contract::on_closed(int fd) {
     return;
   }
   if (sock->kind == Kind::kForeign) return fail(sock, "closes a descriptor that is not its own");
-  set_fd(*sock, -1);
-  if (sock->life == Life::kOpening) {  // the next address, or the end: told() will hear
-    touch(*sock);
-    const bool late = now_ms() - sock->orphan_since_ms >= limits_.orphan_grace_ms;
-    if (sock->orphan && late && sock->output.buffers() == 0) set_life(*sock, Life::kGone);
-    return;
+  if (sock->life == Life::kOpening && commands_run_ && !(sock->orphan && sock->excuses.failed)) {
+    const auto ends = [](const Sock::Command& one) {
+      return one.wish == Wish::kClose || one.wish == Wish::kShutdown;
+    };
+    while (sock->life != Life::kGone &&
+           std::any_of(sock->wishes.begin(), sock->wishes.end(), ends)) {
+      run_wish(*sock);
+    }
   }
+  set_fd(*sock, -1);
+  // The next address, or the end, and then told() will hear of it, or look_who_has_gone().
+  if (sock->life == Life::kOpening) return touch(*sock);
   while (commands_run_ && !sock->wishes.empty() && sock->life != Life::kGone) run_wish(*sock);
+  let_go_of_orphan(*sock);
   touch(*sock);
   if (sock->life == Life::kGone) {
     const bool owes = std::any_of(sock->expected.begin(), sock->expected.end(),
@@ -339,7 +381,8 @@ void Contract::on_closed(int fd) {
   const bool linger_timeout = over(sock->closing_since_ms, limits_.linger_timeout_ms);
   switch (sock->life) {
     case Life::kClosing:
-      sock->excuses.in_vain |= linger_timeout;
+      sock->excuses.in_vain |= linger_timeout || (limits_.linger_discard_bytes != 0 &&
+                                                  sock->discarded > limits_.linger_discard_bytes);
       if (sock->output.buffers() != 0 && !sock->excuses.failed && !linger_timeout) {
         fail(sock, "its descriptor is closed although it has output");
       }

@@ -27,8 +27,8 @@ const char* name_of(EventKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
-void Contract::begin_turn(uint32_t shard) {
-  turning_ = shard;
+void Contract::begin_turn() {
+  ++turns_;
   commands_run_ = true;
   last_failure_ = 0;
 }
@@ -38,8 +38,9 @@ void Contract::sync(uint32_t shard) {
   for (size_t index = 0; index < touched.size(); ++index) {
     Sock& sock = get(touched[index]);
     while (!sock.wishes.empty()) run_wish(sock);
-    claim(sock);
   }
+  look_who_has_gone(shard);
+  for (size_t index = 0; index < touched.size(); ++index) claim(get(touched[index]));
   commands_run_ = false;
   for (const Sock::Command& command : broadcasts_[shard]) {
     if (command.wish == Wish::kStopReading) reading_stopped_[shard] = true;
@@ -52,13 +53,68 @@ void Contract::sync(uint32_t shard) {
 }
 
 void Contract::end_turn(uint32_t shard) {
+  look_who_has_gone(shard);
   auto& touched = touched_[shard];
   for (size_t index = 0; index < touched.size(); ++index) {
     Sock& sock = get(touched[index]);
     sock.touched = false;
+    sock.seen_ms = now_ms();
     claim(sock);
   }
   touched.clear();
+  for (const SocketId id : live_) {
+    Sock& sock = get(id);
+    if (sock.write_error && home_of(id) == shard) touch(sock);
+  }
+}
+
+// Some ends show in no event and in no call: of descriptors that the engine must not close, and of
+// openings that nobody is told about. There the engine is asked, and its answer is judged.
+void Contract::look_who_has_gone(uint32_t shard) {
+  for (size_t index = 0; index < live_.size();) {
+    Sock& sock = get(live_[index++]);
+    const bool shows = sock.fd >= 0 && sock.kind != Kind::kForeign;
+    if (home_of(sock.id) != shard || shows || engine_.is_alive(sock.id)) continue;
+    if (!sock.expected.empty()) continue;  // claimed as an event
+    if (!may_be_gone(sock)) fail(&sock, "it is gone, and nothing was told");
+    set_life(sock, Life::kGone);
+    --index;
+  }
+}
+
+bool Contract::may_be_gone(Sock& sock) const {
+  const int64_t now = now_ms();
+  const auto over = [&](int64_t since, int64_t limit) {
+    return limit != 0 && now - since >= limit;
+  };
+  const bool abandoned = sock.orphan && now - sock.orphan_since_ms >= limits_.orphan_grace_ms;
+  if (sock.kind != Kind::kForeign || sock.life == Life::kOpening) {
+    return sock.life == Life::kOpening && sock.orphan &&
+           (abandoned || last_failure_ != 0 || !sock.resolver_error.empty() || sock.limit_hit ||
+            over(sock.since_ms,
+                 sock.by_name ? limits_.dns_timeout_ms : limits_.connect_timeout_ms));
+  }
+  const bool is_over = sock.excuses.failed || sock.limit_hit;
+  const bool is_empty = sock.output.buffers() == 0;
+  switch (sock.life) {
+    case Life::kClosing:
+      if (is_empty || is_over) return true;
+      sock.excuses.in_vain =
+          over(std::max(sock.closing_since_ms, sock.progress_ms), limits_.linger_timeout_ms);
+      return sock.excuses.in_vain;
+    case Life::kReadOver:
+      if (is_over || (abandoned && is_empty)) return true;
+      sock.excuses.in_vain = !is_empty && over(sock.progress_ms, limits_.write_timeout_ms);
+      return sock.excuses.in_vain;
+    case Life::kOpen:
+    case Life::kOutputOver: return sock.orphan && (is_over || (abandoned && is_empty));
+    case Life::kOpening:
+    case Life::kListenPaused:
+    case Life::kListening:
+    case Life::kAccepted:
+    case Life::kGone: return false;
+  }
+  return false;
 }
 
 // What follows from what has happened to it must have been told.
@@ -85,31 +141,24 @@ void Contract::claim(Sock& sock) {
   if (sock.write_error) {
     switch (sock.life) {
       case Life::kOpen:
-        if (!sock.orphan) fail(&sock, "a failed write was not told: " + *sock.write_error);
+        if (!sock.orphan && !sock.error_told)
+          fail(&sock, "a failed write was not told: " + *sock.write_error);
         sock.write_error.reset();
         set_life(sock, Life::kOutputOver);
         break;
       case Life::kReadOver:
-      case Life::kClosing:
-        if (sock.kind != Kind::kForeign) fail(&sock, "a failed write did not end it");
-        set_life(sock, Life::kGone);
+      case Life::kClosing:  // of the turn's last act, the closing of an orphan: the next turn sees
+                            // it
+        if (sock.write_error_turn != turns_) fail(&sock, "a failed write did not end it");
         break;
       default: break;
     }
   }
   if (sock.limit_hit && sock.life != Life::kGone) {
-    if (!sock.orphan && sock.life != Life::kReadOver && sock.life != Life::kClosing) {
-      fail(&sock, "the write buffer limit did not end it");
-    } else if (sock.kind == Kind::kForeign) {
-      set_life(sock, Life::kGone);
-    }
-  }
-  if (sock.life == Life::kOpening && sock.orphan && sock.kind == Kind::kOutgoing &&
-      sock.open_runs && !sock.by_name && sock.fd < 0) {
-    set_life(sock, Life::kGone);  // its connect has failed, and nobody is told
+    fail(&sock, "the write buffer limit did not end it");
   }
   if (sock.kind == Kind::kForeign && sock.life == Life::kClosing && sock.output.buffers() == 0) {
-    set_life(sock, Life::kGone);
+    fail(&sock, "it is closed and has no output, and it is not gone");
   }
   if (sock.life == Life::kGone && sock.fd >= 0 && sock.kind != Kind::kForeign) {
     fail(&sock, "it is over, and its descriptor is open");
@@ -126,26 +175,7 @@ void Contract::check_overdue(uint32_t shard) {
       return limit != 0 && now - since > limit + 1;
     };
     if (sock.orphan) {
-      const int64_t armed_ms = std::max(sock.orphan_since_ms, sock.opened_ms);
-      if (now - sock.orphan_since_ms < limits_.orphan_grace_ms || now <= armed_ms) continue;
-      if (sock.life == Life::kOpen || sock.life == Life::kReadOver ||
-          sock.life == Life::kAccepted || sock.life == Life::kOutputOver) {
-        if (sock.kind == Kind::kForeign && sock.output.buffers() == 0) {
-          set_life(sock, Life::kGone);
-          --index;
-          continue;
-        }
-        sock.closing_since_ms = now;
-        sock.life = Life::kClosing;
-      } else if (sock.life == Life::kOpening && sock.open_runs) {
-        sock.close_when_open = sock.output.buffers() != 0;
-        const bool unresolved = sock.by_name && limits_.dns_timeout_ms != 0 &&
-                                now - sock.since_ms >= limits_.dns_timeout_ms;
-        if (!sock.close_when_open || unresolved) {
-          set_life(sock, Life::kGone);
-          --index;
-        }
-      }
+      if (now > sock.opened_ms) let_go_of_orphan(sock);
       continue;
     }
     if (!sock.wishes.empty()) continue;
@@ -159,20 +189,17 @@ void Contract::check_overdue(uint32_t shard) {
                         std::to_string(now - sock.since_ms - limits_.connect_timeout_ms) + " ms");
       }
     }
-    if (sock.kind == Kind::kForeign) {  // nobody sees its descriptor being let go
-      const bool lingers =
-          sock.life == Life::kClosing &&
-          now - std::max(sock.closing_since_ms, sock.progress_ms) >= limits_.linger_timeout_ms;
-      const bool stalls = sock.life == Life::kReadOver && sock.output.buffers() != 0 &&
-                          now - sock.progress_ms >= limits_.write_timeout_ms;
-      if (lingers || stalls) {
-        set_life(sock, Life::kGone);
-        --index;
-      }
-      continue;
+    const int64_t waits_since = std::max(sock.seen_ms, sock.progress_ms);
+    if (sock.life == Life::kClosing && over(waits_since, limits_.linger_timeout_ms)) {
+      fail(&sock, "it lingers beyond its deadline");
+    }
+    if (sock.life == Life::kReadOver && sock.output.buffers() != 0 &&
+        over(waits_since, limits_.write_timeout_ms)) {
+      fail(&sock, "its output waits beyond its deadline");
     }
     if (sock.kind == Kind::kUdp) continue;
-    if (sock.life == Life::kOpen && over(sock.active_ms, limits_.idle_timeout_ms)) {
+    if (sock.life == Life::kOpen && sock.kind != Kind::kForeign &&
+        over(sock.active_ms, limits_.idle_timeout_ms)) {
       fail(&sock, "it is idle beyond its deadline");
     }
   }

@@ -106,6 +106,7 @@ Result<int> WatchedKernel::open_socket(int family, os::SocketType type) noexcept
   if (code == 0) code = hard(Fault::kMemory, {ENOBUFS, ENOMEM});
   const Result<int> fd =
       code != 0 ? Result<int>(Error::from_errno(code)) : network_.open_socket(family, type);
+  trace("open", 0, fd ? *fd : -fd.error().sys_errno());
   if (fd) {
     own(*fd);
     last_opened_ = *fd;
@@ -140,6 +141,7 @@ Result<os::Accepted> WatchedKernel::accept(int fd) noexcept {
   if (code == 0) code = hard(Fault::kAborted, {ECONNABORTED});
   Result<os::Accepted> accepted =
       code != 0 ? Result<os::Accepted>(Error::from_errno(code)) : network_.accept(fd);
+  trace("accept", fd, accepted ? accepted->fd : -accepted.error().sys_errno());
   if (accepted) {
     own(accepted->fd);
     add_wire(accepted->fd, accepted->peer.port());
@@ -241,6 +243,7 @@ Result<size_t> WatchedKernel::after_write(int fd, std::span<const iovec> parts,
   trace("send", fd, put ? static_cast<long>(*put) : -put.error().sys_errno());
   if (!put) {
     if (!os::is_transient(put.error())) contract_.on_write_failed(fd, put.error().sys_errno());
+    contract_.on_tried(fd);
     return put;
   }
   contract_.on_written(fd, parts.data(), *put);
@@ -258,10 +261,7 @@ Result<size_t> WatchedKernel::after_write(int fd, std::span<const iovec> parts,
 }
 
 Result<size_t> WatchedKernel::send(int fd, std::span<const iovec> parts) noexcept {
-  if (const int code = soft()) {
-    trace("(interrupted)", fd, -code);
-    return Error::from_errno(code);
-  }
+  if (const int code = soft()) return after_write(fd, parts, Error::from_errno(code));
   if (const int code = hard(Fault::kReset, {ECONNRESET, EPIPE, ETIMEDOUT})) {
     return after_write(fd, parts, Error::from_errno(code));
   }
@@ -275,10 +275,7 @@ Result<size_t> WatchedKernel::send(int fd, std::span<const iovec> parts) noexcep
 }
 
 Result<size_t> WatchedKernel::write_foreign(int fd, std::span<const iovec> parts) noexcept {
-  if (const int code = soft()) {
-    trace("(interrupted)", fd, -code);
-    return Error::from_errno(code);
-  }
+  if (const int code = soft()) return after_write(fd, parts, Error::from_errno(code));
   if (const int code = hard(Fault::kReset, {EIO, EPIPE})) {
     return after_write(fd, parts, Error::from_errno(code));
   }
@@ -311,7 +308,6 @@ Result<size_t> WatchedKernel::send_to(int fd, std::span<const iovec> parts,
     trace("(interrupted)", fd, -code);
     return Error::from_errno(code);
   }
-  if (contract_.by_fd(fd) == nullptr) contract_.on_first_send(fd);
   const int code = hard(Fault::kMemory, {ENOBUFS, ENOMEM, EPERM, ECONNREFUSED});
   Result<size_t> sent =
       code != 0 ? Result<size_t>(Error::from_errno(code)) : network_.send_to(fd, parts, to);

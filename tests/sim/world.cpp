@@ -73,7 +73,7 @@ World::World(const RunOptions& options, Figures& figures)
       sim_(network_of_seed()),
       shards_(uint32_t{1} << below(3)),
       limits_(limits_of_seed()),
-      contract_(clock_, limits_, shards_),
+      contract_(clock_, limits_, shards_, *this),
       kernel_(sim_, contract_, random_.next(), figures.faults) {
   for (const char* host : kDistantHosts) sim_.add_address(host);
   PollerMaker maker{sim_, kernel_, contract_, pollers_};
@@ -212,9 +212,24 @@ void World::post_lookup(SocketId id, bool is_udp_peer) {
 
 // --- what drives it
 
+bool World::is_alive(SocketId id) {
+  net::Socket* socket = network_->shard(contract_.home_of(id)).find_candidate(id);
+  if (socket == nullptr) return false;
+  const base::MutexLock lock(socket->mutex);
+  return socket->id.load(std::memory_order_relaxed) == id &&  // under the mutex
+         socket->state != net::SocketState::kFree;
+}
+
+// Also from a call of the engine's that holds the mutex: there is one thread only.
+int World::fd_of(SocketId id) SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
+  const net::Socket* socket = network_->shard(contract_.home_of(id)).find_candidate(id);
+  if (socket == nullptr || socket->id.load(std::memory_order_relaxed) != id) return -1;
+  return socket->fd;
+}
+
 size_t World::turn(uint32_t shard) {
   size_t events = 0;
-  contract_.begin_turn(shard);
+  contract_.begin_turn();
   net::Shard& mine = network_->shard(shard);
   {
     const base::MutexLock lock(mine.turn_mutex());

@@ -35,7 +35,10 @@ struct Outcome {
   uint64_t step = 0;
 };
 
-class World final : public net::EventSink, public base::LogSink, public net::Resolver {
+class World final : public net::EventSink,
+                    public base::LogSink,
+                    public net::Resolver,
+                    public Contract::Engine {
  public:
   World(const RunOptions& options, Figures& figures);
   ~World() override;
@@ -96,6 +99,8 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
   size_t below(size_t bound) { return static_cast<size_t>(random_.below(bound)); }
   net::Limits limits_of_seed();
   testing::SimOptions network_of_seed();
+  bool is_alive(SocketId id) override;
+  int fd_of(SocketId id) override;
   size_t turn(uint32_t shard);
   void advance(base::Nanos by);
   SocketId some_id();
