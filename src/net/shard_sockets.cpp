@@ -528,7 +528,10 @@ void Shard::on_deadline(Socket& socket) noexcept {
   }
   if (!deadline) return;
   if (*deadline > now_ms_) return arm_deadline(socket);
-  if (socket.orphaned && !is_closing(socket)) return close_gracefully(socket);
+  // D-18: not for another deadline than its grace's, which may be that of one address of many.
+  const bool is_abandoned =
+      socket.orphaned && now_ms_ - socket.orphaned_ms >= context_.limits.orphan_grace_ms;
+  if (is_abandoned && !is_closing(socket)) return close_gracefully(socket);
   switch (socket.state) {
     case SocketState::kReserved:
       if (socket.opening->resolving) return fail_opening(socket, Error::of(Errc::kDnsTimeout));

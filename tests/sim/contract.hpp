@@ -114,6 +114,7 @@ struct Sock {
   std::optional<std::string> write_error;
   uint64_t write_error_turn = 0;
   std::string poller_error;
+  bool watched = false;
   bool refused_at_open = false;  // by the poller, before any start
   bool may_close = false;        // UDP: CLOSE may follow its ERROR
   bool limit_hit = false;        // D-14, policy close
@@ -153,6 +154,7 @@ struct Sock {
   };
   std::deque<Expected> expected;
   std::deque<int32_t> warnings;
+  bool may_warn = false;
   struct Arrival {
     int fd;
     std::string peer;
@@ -260,6 +262,8 @@ class Contract {
   // contract_kernel.cpp
   void let_go_of_orphan(Sock& sock);
   bool has_expired(const Sock& sock) const;
+  bool is_idle(const Sock& sock) const;
+  void close_untold(Sock& sock);
   void before_input(Sock& sock);
   void open_now(Sock& sock);
   void fail_stream(Sock& sock, const std::string& text);

@@ -34,6 +34,7 @@ void Contract::told(OwnerTag owner, const Event& event) {
       }
       return;
     }
+    if (std::exchange(sock.may_warn, false)) return;
     if (sock.warnings.empty()) return fail(&sock, "WARNING 0 although it is not drained");
     sock.warnings.pop_front();
     return;
@@ -53,7 +54,7 @@ void Contract::told(OwnerTag owner, const Event& event) {
     if (event.kind == EventKind::kError && sock.kind == Kind::kUdp && sock.by_name_once &&
         last_failure_ != 0 && event.text == text_of_errno(last_failure_)) {
       sock.expected.clear();  // it could not be opened: its one ERROR, and no answer to start
-      if (sock.fd < 0) sock.owner = sock.opened_by;
+      if (!sock.watched && owner == sock.opened_by) sock.owner = owner;
     }
     if (refused && !sock.expected.empty() && sock.expected.front().kind == EventKind::kOpen) {
       sock.expected.pop_front();  // in place of the answer to start
@@ -100,9 +101,8 @@ bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event)
       sock.life == Life::kOpening && !sock.may_be_too_late.empty()) {
     auto& starts = sock.may_be_too_late;
     const auto mine = std::find(starts.begin(), starts.end(), owner);
-    if (mine == starts.end() || engine_.is_alive(sock.id)) return false;
+    if (mine == starts.end() || engine_.is_alive(sock.id) || !may_be_gone(sock)) return false;
     starts.erase(starts.begin(), mine + 1);  // those before it came in time
-    if (!may_be_gone(sock)) fail(&sock, "it is gone, and nothing was told");
     set_life(sock, Life::kGone);
     return true;
   }
@@ -166,15 +166,14 @@ bool Contract::take_error(Sock& sock, const std::string& text) {
   const auto over = [&](int64_t since, int64_t limit) {
     return limit != 0 && now - since >= limit;
   };
-  const bool due =
-      (is_text(text, Errc::kWriteBufferLimit) && sock.limit_hit) ||
-      (is_text(text, Errc::kFrameTooLarge) && sock.bad_frame) ||
-      (is_text(text, Errc::kIdleTimeout) && sock.life == Life::kOpen && has_expired(sock)) ||
-      (is_text(text, Errc::kWriteTimeout) &&
-       (sock.output.buffers() != 0 || !sock.datagrams.empty()) &&
-       over(sock.progress_ms, limits_.write_timeout_ms)) ||
-      (sock.excuses.failed && text == sock.poller_error) ||
-      (sock.kind == Kind::kUdp && text == text_of_errno(last_failure_));
+  const bool due = (is_text(text, Errc::kWriteBufferLimit) && sock.limit_hit) ||
+                   (is_text(text, Errc::kFrameTooLarge) && sock.bad_frame) ||
+                   (is_text(text, Errc::kIdleTimeout) && is_idle(sock)) ||
+                   (is_text(text, Errc::kWriteTimeout) &&
+                    (sock.output.buffers() != 0 || !sock.datagrams.empty()) &&
+                    over(sock.progress_ms, limits_.write_timeout_ms)) ||
+                   (sock.excuses.failed && text == sock.poller_error) ||
+                   (sock.kind == Kind::kUdp && text == text_of_errno(last_failure_));
   if (!due) return false;
   sock.error_told = sock.excuses.failed = true;
   sock.may_close = sock.kind == Kind::kUdp;

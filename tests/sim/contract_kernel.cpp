@@ -65,6 +65,7 @@ void Contract::on_watched(SocketId id, int fd) {
   Sock* sock = find(id);
   if (sock == nullptr || sock->kind != Kind::kUdp || sock->life == Life::kGone) return;
   open_now(*sock);
+  sock->watched = true;
   set_fd(*sock, fd);
 }
 
@@ -126,7 +127,7 @@ void Contract::on_accept_failed(int listener, int code) {
 // D-18: after its grace an orphan is closed as by close().
 void Contract::let_go_of_orphan(Sock& sock) {
   if (!sock.orphan) return;
-  if (now_ms() - sock.orphan_since_ms < limits_.orphan_grace_ms && !has_expired(sock)) return;
+  if (now_ms() - sock.orphan_since_ms < limits_.orphan_grace_ms) return;
   if (sock.life == Life::kOpening) sock.close_when_open |= sock.output.buffers() != 0;  // D-16
   if (sock.life != Life::kOpen && sock.life != Life::kReadOver) return;
   sock.closing_since_ms = sock.seen_ms = now_ms();
@@ -140,8 +141,14 @@ bool Contract::has_expired(const Sock& sock) const {
   if (sock.life == Life::kOpening) {
     return over(sock.since_ms, sock.by_name ? limits_.dns_timeout_ms : limits_.connect_timeout_ms);
   }
+  if (sock.output.buffers() != 0 && over(sock.progress_ms, limits_.write_timeout_ms)) return true;
+  return is_idle(sock);
+}
+
+bool Contract::is_idle(const Sock& sock) const {
   const bool is_stream = sock.kind == Kind::kOutgoing || sock.kind == Kind::kAccepted;
-  return is_stream && sock.life == Life::kOpen && over(sock.active_ms, limits_.idle_timeout_ms);
+  return is_stream && sock.life == Life::kOpen && limits_.idle_timeout_ms != 0 &&
+         now_ms() - sock.active_ms >= limits_.idle_timeout_ms;
 }
 
 // Whatever was asked for before has happened by now.
@@ -283,7 +290,9 @@ void Contract::on_written(int fd, const iovec* parts, size_t size) {
   touch(*sock);
   if (sock->output.is_drained() && !sock->orphan &&
       (sock->life == Life::kOpen || sock->life == Life::kReadOver)) {
-    sock->warnings.push_back(0);
+    // One of the commands that wait may have come before: then nothing is told any more.
+    sock->may_warn = commands_run_ && !sock->wishes.empty();
+    if (!sock->may_warn) sock->warnings.push_back(0);
   }
 }
 
@@ -338,6 +347,22 @@ void Contract::on_datagram(int fd, size_t size) {
 
 // --- the end of a descriptor
 
+// Nobody hears of it when the connect of an orphan is given up: a command did it, if there is one.
+void Contract::close_untold(Sock& sock) {
+  const auto dies = [&](const Sock::Command& one) {
+    return one.wish == Wish::kOwnerGone && one.owner == sock.owner;
+  };
+  const auto ends = [](const Sock::Command& one) {
+    return one.wish == Wish::kClose || one.wish == Wish::kShutdown;
+  };
+  const auto has = [&](const auto& wanted) {
+    return std::any_of(sock.wishes.begin(), sock.wishes.end(), wanted);
+  };
+  if (sock.kind != Kind::kOutgoing || sock.excuses.failed) return;
+  if (!sock.orphan && !has(dies)) return;
+  while (sock.life != Life::kGone && has(ends)) run_wish(sock);
+}
+
 void Contract::on_closed(int fd) {
   Sock* sock = by_fd(fd);
   if (sock == nullptr) {  // of no id yet
@@ -352,15 +377,7 @@ void Contract::on_closed(int fd) {
     return;
   }
   if (sock->kind == Kind::kForeign) return fail(sock, "closes a descriptor that is not its own");
-  if (sock->life == Life::kOpening && commands_run_ && !(sock->orphan && sock->excuses.failed)) {
-    const auto ends = [](const Sock::Command& one) {
-      return one.wish == Wish::kClose || one.wish == Wish::kShutdown;
-    };
-    while (sock->life != Life::kGone &&
-           std::any_of(sock->wishes.begin(), sock->wishes.end(), ends)) {
-      run_wish(*sock);
-    }
-  }
+  if (sock->life == Life::kOpening && commands_run_) close_untold(*sock);
   set_fd(*sock, -1);
   // The next address, or the end, and then told() will hear of it, or look_who_has_gone().
   if (sock->life == Life::kOpening) return touch(*sock);
@@ -398,7 +415,8 @@ void Contract::on_closed(int fd) {
         fail(sock, "its descriptor is closed, and nothing was told");
         break;
       }
-      if (!sock->excuses.failed && !sock->limit_hit &&
+      sock->excuses.in_vain |= has_expired(*sock);
+      if (!sock->excuses.failed && !sock->limit_hit && !has_expired(*sock) &&
           !over(sock->orphan_since_ms, limits_.orphan_grace_ms)) {
         fail(sock, "its descriptor is closed within the grace of an orphan");
       }

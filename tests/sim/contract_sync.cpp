@@ -94,7 +94,7 @@ bool Contract::may_be_gone(Sock& sock) const {
             over(sock.since_ms,
                  sock.by_name ? limits_.dns_timeout_ms : limits_.connect_timeout_ms));
   }
-  const bool is_over = sock.excuses.failed || sock.limit_hit;
+  const bool is_over = sock.excuses.failed || sock.limit_hit || (sock.orphan && has_expired(sock));
   const bool is_empty = sock.output.buffers() == 0;
   switch (sock.life) {
     case Life::kClosing:
@@ -124,6 +124,7 @@ void Contract::claim(Sock& sock) {
     fail(&sock, std::string(name_of(next.kind)) + " '" + next.text + "' to " +
                     std::to_string(next.owner) + " is due and was not told");
   }
+  sock.may_warn = false;
   if (!sock.warnings.empty()) fail(&sock, "WARNING 0 is due and was not told");
   if (sock.answer_due && !sock.orphan) fail(&sock, "the answer to its opening was not told");
   if (sock.untold != 0 && sock.framing == codec::Framing::kNone && sock.life != Life::kGone) {
