@@ -546,13 +546,13 @@ void Shard::on_deadline(Socket& socket) noexcept {
     case SocketState::kOpen:
     case SocketState::kReadClosed:
     case SocketState::kWriteClosed: {
-      bool blocked = false;
+      bool stalls = false;  // else it is idle, blocked or not
       {
         MutexLock lock(socket.mutex);
-        blocked = socket.write_blocked;
+        stalls = socket.write_blocked && context_.limits.write_timeout_ms != 0 &&
+                 now_ms_ - socket.waiting_since_ms >= context_.limits.write_timeout_ms;
       }
-      return on_stream_failed(socket,
-                              Error::of(blocked ? Errc::kWriteTimeout : Errc::kIdleTimeout));
+      return on_stream_failed(socket, Error::of(stalls ? Errc::kWriteTimeout : Errc::kIdleTimeout));
     }
     case SocketState::kClosing: return free_socket(socket);
     case SocketState::kFree:

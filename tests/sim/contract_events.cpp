@@ -101,6 +101,10 @@ bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event)
       sock.life == Life::kOpening && !sock.may_be_too_late.empty()) {
     auto& starts = sock.may_be_too_late;
     const auto mine = std::find(starts.begin(), starts.end(), owner);
+    const bool comes = std::any_of(sock.wishes.begin(), sock.wishes.end(), [&](const auto& one) {
+      return one.wish == Wish::kStart && one.owner == owner;
+    });
+    if (commands_run_ && comes) return false;  // that one rather
     if (mine == starts.end() || engine_.is_alive(sock.id) || !may_be_gone(sock)) return false;
     starts.erase(starts.begin(), mine + 1);  // those before it came in time
     set_life(sock, Life::kGone);

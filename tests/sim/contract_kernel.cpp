@@ -129,7 +129,9 @@ void Contract::let_go_of_orphan(Sock& sock) {
   if (!sock.orphan) return;
   if (now_ms() - sock.orphan_since_ms < limits_.orphan_grace_ms) return;
   if (sock.life == Life::kOpening) sock.close_when_open |= sock.output.buffers() != 0;  // D-16
-  if (sock.life != Life::kOpen && sock.life != Life::kReadOver) return;
+  if (sock.life != Life::kOpen && sock.life != Life::kReadOver && sock.life != Life::kOutputOver) {
+    return;
+  }
   sock.closing_since_ms = sock.seen_ms = now_ms();
   sock.life = Life::kClosing;
 }
