@@ -96,6 +96,7 @@ Sock& Contract::opened(SocketId id, Kind kind, OwnerTag owner, bool by_name) {
   sock.kind = kind;
   sock.owner = sock.opened_by = owner;
   sock.by_name = sock.by_name_once = by_name;
+  sock.open_runs = kind == Kind::kAccepted;
   sock.since_ms = sock.progress_ms = sock.active_ms = now_ms();
   live_.push_back(id);
   sock.life = kind == Kind::kAccepted          ? Life::kAccepted
@@ -377,6 +378,7 @@ void Contract::run_shutdown(Sock& sock) {
 
 void Contract::run_owner_gone(Sock& sock, OwnerTag owner) {
   if (sock.full_for == owner) sock.full = false;
+  if (sock.started_by == owner) sock.started_by.reset();
   if (sock.life == Life::kGone || sock.owner != owner) return;
   sock.orphan = true;
   sock.orphan_since_ms = now_ms();
