@@ -261,6 +261,7 @@ void Contract::run_wish(Sock& sock) {
   sock.wishes.pop_front();
   switch (command.wish) {
     case Wish::kOpen:
+      sock.may_be_too_late.clear();
       sock.open_runs = true;
       sock.opened_ms = now_ms();
       sock.answer_due =
@@ -268,6 +269,7 @@ void Contract::run_wish(Sock& sock) {
       return;
     case Wish::kResolved:
       if (sock.life != Life::kOpening || !sock.by_name) return;
+      sock.may_be_too_late.clear();
       sock.by_name = false;
       sock.since_ms = sock.opened_ms = now_ms();
       sock.answer_due = sock.kind == Kind::kListener;

@@ -72,6 +72,7 @@ void Contract::told(OwnerTag owner, const Event& event) {
       return;
     }
     if (!commands_run_ || sock.wishes.empty()) break;
+    took_start |= refused && sock.wishes.front().wish == Wish::kStart;
     run_wish(sock);
   }
   std::string due;
@@ -108,6 +109,8 @@ bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event)
     if (mine == starts.end() || engine_.is_alive(sock.id) || !may_be_gone(sock)) return false;
     starts.erase(starts.begin(), mine + 1);  // those before it came in time
     set_life(sock, Life::kGone);
+    for (const OwnerTag late : starts) expect_of(sock, late, EventKind::kError, text);
+    starts.clear();
     return true;
   }
   if (sock.life == Life::kGone || sock.orphan || owner != sock.owner) return false;

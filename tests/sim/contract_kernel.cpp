@@ -252,6 +252,7 @@ void Contract::on_foreign_error(Sock& sock, int code) {
     if (!is_over) on_write_failed(sock.fd, EPIPE);  // it fails once
     return;
   }
+  if (sock.life == Life::kReadOver) return;  // S-15: it goes, and nothing is told
   if (!std::exchange(sock.error_told, true)) {
     expect(sock, EventKind::kError, text_of_errno(code));
   }

@@ -58,6 +58,7 @@ void Contract::end_turn(uint32_t shard) {
   for (size_t index = 0; index < touched.size(); ++index) {
     Sock& sock = get(touched[index]);
     sock.touched = false;
+    sock.may_be_too_late.clear();
     sock.seen_ms = now_ms();
     claim(sock);
   }

@@ -107,6 +107,45 @@ TEST_F(FoundBySimulator, APipeThatNobodyReadsFailsOnceAndStaysUntilItsOwnerClose
   sim_.close(pipe.write_end);
 }
 
+// An error of a descriptor that is not ours was told whatever had been told before.
+TEST_F(FoundBySimulator, NoErrorOfAForeignDescriptorFollowsItsClose) {
+  Limits limits;
+  limits.linger_timeout_ms = 60'000;
+  start(limits);
+  const auto pair = sim_.make_pair().value();
+  const SocketId id = network_->adopt_foreign(kOwner, pair.first).value();
+  settle();
+  EXPECT_EQ(send(id, 4u << 20), SendVerdict::kAccepted);
+  network_->close(id);
+  settle();
+  EXPECT_EQ(story(id), "OPEN binding; CLOSE; ");
+  kernel_.fail(Call::kTakeError, 1, EHOSTUNREACH);
+  kernel_.fail(Call::kWriteForeign, 1, EAGAIN);
+  sim_.reset(pair.second);
+  settle();
+  ASSERT_EQ(kernel_.injected(Call::kTakeError), 1u);
+  EXPECT_EQ(story(id), "OPEN binding; CLOSE; ");
+  EXPECT_EQ(network_->sockets(), 0u);
+  sim_.close(pair.first);
+}
+
+// Output that a limit had thrown away counted as sent when the descriptor opened.
+TEST_F(FoundBySimulator, OutputThatALimitThrewAwayIsNotToldAsDrained) {
+  Limits limits;
+  limits.warn_bytes = 1000;
+  limits.write_buffer_max = 5000;
+  start(limits);
+  const auto pair = sim_.make_pair().value();
+  const SocketId id = network_->adopt_foreign(kOwner, pair.first).value();
+  EXPECT_EQ(send(id, 2000), SendVerdict::kAccepted);
+  EXPECT_EQ(send(id, 4000), SendVerdict::kRefused);
+  settle();
+  EXPECT_EQ(log_.count(EventKind::kWarning, id), 1u) << "that it grows; nothing was ever sent";
+  EXPECT_EQ(story(id), "OPEN binding; ERROR write buffer limit; CLOSE; ");
+  sim_.close(pair.first);
+  sim_.close(pair.second);
+}
+
 // The rest after a failed accept ended with an accept, whether or not the listener had been paused
 // in between.
 TEST_F(FoundBySimulator, AListenerThatIsPausedWhileItRestsAcceptsNothingAfterwards) {
