@@ -1,6 +1,7 @@
 // The node: `skyloom CONFIG`.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <new>
 #include <string>
 
 #include "run.hpp"
@@ -24,5 +25,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "skyloom: %s\n\n%s", error.what(), app.help().c_str());
     return skyloom::app::kExitWrongConfig;
   }
-  return check_only ? skyloom::app::check(config) : skyloom::app::run(config);
+  try {
+    return check_only ? skyloom::app::check(config) : skyloom::app::run(config);
+  } catch (const std::bad_alloc&) {
+    std::fputs("skyloom: not enough memory to start\n", stderr);
+    return skyloom::app::kExitFailed;
+  }
 }

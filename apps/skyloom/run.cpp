@@ -73,21 +73,35 @@ void reopen_log(node::Node& node) {
   if (logger != 0) (void)node.system().push(logger, actor::Message(actor::kTypeSystem, 0, 0));
 }
 
+bool stop_within_limit(node::Node& node) {
+  const base::Millis limit = node.config().shutdown_timeout;
+  return node.stop(limit == base::Millis(0) ? kNoLimit : limit);
+}
+
 // Stops on a thread of its own, so that a second signal is heard meanwhile.
-int stop_orderly(node::Node& node, os::SignalWaiter& signals) {
+bool stop_and_listen(node::Node& node, os::SignalWaiter& signals) {
   bool whole = false;
   std::atomic<bool> is_done{false};
-  std::thread stopper([&] {
-    const base::Millis limit = node.config().shutdown_timeout;
-    whole = node.stop(limit == base::Millis(0) ? kNoLimit : limit);
-    is_done = true;
-    signals.notify();
-  });
+  std::thread stopper;
+  try {
+    stopper = std::thread([&] {
+      whole = stop_within_limit(node);
+      is_done = true;
+      signals.notify();
+    });
+  } catch (const std::exception&) {  // no more threads or memory: then here, and deaf
+    return stop_within_limit(node);
+  }
   while (!is_done) {  // notices also come from the last service's end
     const int signal = signals.wait();
     if (signal == SIGTERM || signal == SIGINT) ::_exit(kExitFailed);  // asked for twice: at once
   }
   stopper.join();
+  return whole;
+}
+
+int stop_orderly(node::Node& node, os::SignalWaiter& signals) {
+  const bool whole = stop_and_listen(node, signals);
   if (!whole) {
     // Somebody is stuck in a service or does not take our bytes: waiting for threads could last for
     // ever.

@@ -34,7 +34,8 @@ int skyloom_socket_framing(struct skynet_context* context, int id, int framing,
 int skyloom_socket_route(struct skynet_context* context, int id, uint32_t to, uint32_t source,
                          int type, int session);
 
-/* How OBJECT buffers are read and freed (socket_server.h); copied. Before the first one is sent. */
+/* How OBJECT buffers are read and freed (socket_server.h); copied. One table for the whole node,
+ * before the first object is sent; setting the same one again is harmless. Any thread. */
 struct socket_object_interface;
 void skyloom_socket_userobject(const struct socket_object_interface* interface);
 

@@ -71,7 +71,7 @@ bool Scheduler::start() noexcept {
     for (auto& worker : workers_) {
       threads_.emplace_back([this, &self = *worker] { run(self); });
     }
-  } catch (const std::system_error&) {  // the system has no more threads for us
+  } catch (const std::exception&) {  // the system has no more threads, or memory, for us
     request_stop();
     join();
     return false;

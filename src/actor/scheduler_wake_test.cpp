@@ -173,7 +173,7 @@ TEST(FallingAsleepTest, TheHolderOfTheDutyLooksAgainAfterItsAnnouncement) {
   Scheduler scheduler(options, clock, runner, nullptr);
   runner.scheduler_ = &scheduler;
   ASSERT_TRUE(scheduler.start());
-  EXPECT_TRUE(runner.ran_.wait_for(1));
+  EXPECT_TRUE(runner.ran_.wait_for(1)) << "the worker slept with work in its queue";
 }
 
 TEST_P(WakeTest, EndlessMessagesDoNotStopTheWorldOrTheTimers) {

@@ -20,7 +20,7 @@ namespace skyloom::actor::test {
 using namespace std::chrono_literals;
 
 inline constexpr base::Nanos kPatience =
-    std::chrono::seconds(120);  // a deadline for what must happen anyway
+    std::chrono::seconds(60);  // a deadline for what must happen anyway
 
 class TestClock final : public base::Clock {
  public:

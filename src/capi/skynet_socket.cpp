@@ -25,7 +25,20 @@ namespace {
 
 std::atomic<bool> loop_exit_requested{false};
 
-socket_object_interface objects{};  // the node's; set at start, before the first object is sent
+// The node's, set by a module's init: possibly by several at once, and while others send.
+struct {
+  std::atomic<decltype(socket_object_interface::buffer)> buffer;
+  std::atomic<decltype(socket_object_interface::size)> size;
+  std::atomic<decltype(socket_object_interface::free)> free;
+} objects;
+
+socket_object_interface object_interface() noexcept {
+  socket_object_interface copy{};
+  copy.free = objects.free.load(std::memory_order_acquire);  // written last
+  copy.buffer = objects.buffer.load(std::memory_order_relaxed);
+  copy.size = objects.size.load(std::memory_order_relaxed);
+  return copy;
+}
 
 uint32_t owner_of(skynet_context* context) noexcept {
   return skyloom::actor::to_service(context).handle();
@@ -41,7 +54,7 @@ int id_of(skynet_context* context, const char* what, std::string_view host, int 
 }
 
 int send(socket_sendbuffer* buffer, Priority priority) noexcept {
-  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, objects);
+  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, object_interface());
   Node* node = current_node();
   if (node == nullptr || !owned.has_memory() || buffer->id <= 0) return -1;
   return status_of(node->send(static_cast<SocketId>(buffer->id), std::move(owned), priority));
@@ -149,7 +162,7 @@ int skynet_socket_udp_listen(skynet_context* context, const char* address, int p
 
 int skynet_socket_udp_sendbuffer(skynet_context* /*context*/, const char* address,
                                  socket_sendbuffer* buffer) {
-  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, objects);
+  SendBuffer owned = skyloom::capi::adopt_buffer(*buffer, object_interface());
   Node* node = current_node();
   if (node == nullptr || !owned.has_memory() || buffer->id <= 0 || address == nullptr) return -1;
   const size_t size = skyloom::net::udp_address_size(address[0]);
@@ -173,7 +186,9 @@ socket_info* skynet_socket_info(void) {
 }
 
 void skyloom_socket_userobject(const socket_object_interface* interface) {
-  objects = *interface;
+  objects.buffer.store(interface->buffer, std::memory_order_relaxed);
+  objects.size.store(interface->size, std::memory_order_relaxed);
+  objects.free.store(interface->free, std::memory_order_release);
 }
 
 int skyloom_socket_framing(skynet_context* /*context*/, int id, int framing,

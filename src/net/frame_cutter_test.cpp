@@ -83,7 +83,7 @@ TEST(FrameCutter, ALineWithoutEndFailsAtTheSameByteHoweverItArrives) {
     std::vector<std::string> frames;
     ASSERT_TRUE(cut(cutter, first, frames));
     EXPECT_TRUE(cut(cutter, std::string("abc").substr(first.size()), frames));
-    EXPECT_FALSE(cut(cutter, "d", frames)) << "after '" << first << "'";
+    EXPECT_FALSE(cut(cutter, std::string("d"), frames)) << "after '" << first << "'";
   }
 }
 

@@ -107,7 +107,7 @@ Node::~Node() {
   // Network threads last: retiring a service may still post to a shard.
   // Pairs with the load in run_net_thread(): the wake-up below follows it.
   net_stopping_.store(true, std::memory_order_seq_cst);
-  for (uint32_t index = 0; index < network_->shard_count(); ++index) network_->shard(index).wake();
+  for (uint32_t index = 0; index < net_threads_.size(); ++index) network_->shard(index).wake();
   for (std::thread& thread : net_threads_) thread.join();
 }
 
@@ -129,13 +129,28 @@ Result<void, std::string> Node::start() {
     return "cannot start the first service: bootstrap = \"" + config_.bootstrap + "\"";
   }
   started_ = true;
-  if (config_.net_threads > 0) {
+  if (!start_net_threads()) {
+    flush_log();
+    return "the system has no more threads or memory: net_threads = " +
+           std::to_string(config_.net_threads);
+  }
+  if (!system_.start()) {
+    flush_log();
+    return "the system has no more threads or memory: thread = " + std::to_string(config_.thread);
+  }
+  return {};
+}
+
+bool Node::start_net_threads() noexcept {
+  if (config_.net_threads == 0) return true;
+  try {
     for (uint32_t index = 0; index < network_->shard_count(); ++index) {
       net_threads_.emplace_back([this, index] { run_net_thread(network_->shard(index)); });
     }
+  } catch (const std::exception&) {  // those that run end with the node
+    return false;
   }
-  system_.start();
-  return {};
+  return true;
 }
 
 void Node::flush_log() {
@@ -174,13 +189,14 @@ void Node::run_net_thread(net::Shard& shard) {
 }
 
 void Node::wait(std::optional<Nanos> timeout) noexcept {
+  if (network_ == nullptr) return;  // create() failed, and the system ends without a network
   net::Shard& shard = network_->shard(0);
   base::MutexLock turn(shard.turn_mutex());
   shard.turn(timeout);
 }
 
 void Node::wake() noexcept {
-  network_->shard(0).wake();
+  if (network_ != nullptr) network_->shard(0).wake();  // null: see wait()
 }
 
 net::Outbox* Node::current_outbox() {

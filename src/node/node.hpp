@@ -97,6 +97,7 @@ class Node final : private actor::Hooks,
 
   void own_outside(uint32_t owner) noexcept;
   net::Outbox* current_outbox();
+  bool start_net_threads() noexcept;  // false: the system has no more of them
   void run_net_thread(net::Shard& shard);
   void flush_log();
   bool wait_until_empty(base::Nanos timeout);

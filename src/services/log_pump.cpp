@@ -82,7 +82,7 @@ std::unique_ptr<LogPump> LogPump::create(std::unique_ptr<base::LogWriter> writer
   std::unique_ptr<LogPump> pump(new LogPump(nullptr));
   try {
     state->thread = std::thread([raw = state.get()] { raw->run(); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // the system has no more threads, or memory, for us
     return nullptr;
   }
   pump->state_ = state.release();

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import pathlib
 import re
+import resource
 import signal
 import socket
 import struct
@@ -204,6 +205,20 @@ class StartTest(NodeTest):
             self.assert_echoes(int(node.wait_for_line(r"raw echo: port (\d+)")[1]))
             self.assert_stops(node)
             self.assertEqual(len(re.findall("io_uring", node.log())), 1, node.log())
+
+    def test_a_start_without_enough_descriptors_says_so_wherever_it_fails(self):
+        config = self.config(bootstrap="no_such_module")
+        reasons = set()
+        for limit in range(3, 24):
+            def few(limit=limit):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            if run_skyloom("--version", preexec_fn=few).returncode != 0:
+                continue  # the program's libraries cannot be loaded
+            done = run_skyloom(config, preexec_fn=few)
+            self.assertEqual(done.returncode, FAILED, f"{limit} descriptors: {done}")
+            reasons.add(done.stderr.splitlines()[-1])
+        for reason in ("cannot create the poller", "cannot start the log service", "cannot start the first service"):
+            self.assertTrue(any(reason in told for told in reasons), (reason, reasons))
 
     def test_one_worker_is_enough(self):
         for net_threads in (0, 1, 4):
