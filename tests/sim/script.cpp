@@ -22,6 +22,7 @@ namespace {
 struct Holder {
   Contract& contract;
   uint64_t ticket;
+  bool is_kept;            // by a canary
   std::vector<char> copy;  // of some buffers, so that a read after their release is found
 };
 
@@ -215,7 +216,8 @@ size_t World::some_size() {
 
 SendBuffer World::make_buffer(size_t size, Buffer& described) {
   described = {.ticket = contract_.new_ticket(), .offset = below(Pattern::kPeriod), .size = size};
-  auto* holder = new Holder{contract_, described.ticket, {}};
+  const bool is_kept = options_.canary == Canary::kKeptBuffer && step_ > 200;
+  auto* holder = new Holder{contract_, described.ticket, is_kept, {}};
   const char* data = Pattern::at(described.offset);
   if (size <= 256 && chance(250)) {
     holder->copy.assign(data, data + size);
@@ -223,7 +225,7 @@ SendBuffer World::make_buffer(size_t size, Buffer& described) {
   }
   return {data, size, holder, [](void* held) {
             auto* mine = static_cast<Holder*>(held);
-            mine->contract.released(mine->ticket);
+            if (!mine->is_kept) mine->contract.released(mine->ticket);
             delete mine;
           }};
 }

@@ -48,8 +48,11 @@ enum class Fault : uint8_t {
   kDescriptorLimit,
   kLookup,  // fails, late, never, wrong
   kStall,   // peers that do not read
+  kLoss,    // of datagrams; these three are the network's
+  kReorder,
+  kDelay,
 };
-inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kStall) + 1;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kDelay) + 1;
 const char* name_of(Fault fault);
 using FaultCounts = std::array<uint64_t, kFaultCount>;
 
@@ -95,6 +98,8 @@ class WatchedKernel final : public os::Kernel {
   base::Result<int> open_reserve() noexcept override;
   void close(int fd) noexcept override;
 
+  // The next write tells the engine that one byte more was taken than the peer will see.
+  void lose_a_byte() { loses_byte_ = true; }
   int watch_fault() { return hard(Fault::kWatch, {ENOSPC, ENOMEM}); }
 
  private:
@@ -105,6 +110,7 @@ class WatchedKernel final : public os::Kernel {
   void own(int fd);
   Wire* wire_of(int fd);
   base::Result<size_t> after_read(int fd, base::Result<size_t> got);
+  base::Result<size_t> send_one_less(int fd, std::span<const iovec> parts, size_t total);
   base::Result<size_t> after_write(int fd, std::span<const iovec> parts, base::Result<size_t> put);
 
   testing::SimNetwork& network_;
@@ -114,6 +120,7 @@ class WatchedKernel final : public os::Kernel {
   uint32_t soft_ = 0;
   uint32_t hard_ = 0;
   bool prints_ = false;
+  bool loses_byte_ = false;
   std::vector<bool> owned_;
   size_t owned_count_ = 0;
   std::deque<Wire> wires_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <numeric>
 
 namespace skyloom::sim {
 
@@ -23,12 +24,15 @@ struct PollerMaker {
 
 }  // namespace
 
-void Figures::add(const Figures& other) {
-  steps += other.steps;
-  operations += other.operations;
-  told += other.told;
-  bytes += other.bytes;
-  for (size_t index = 0; index < kFaultCount; ++index) faults[index] += other.faults[index];
+uint64_t Figures::injected() const {
+  return std::accumulate(faults.begin(), faults.end(), uint64_t{0});
+}
+
+const char* name_of(Canary canary) {
+  static constexpr std::array kNames = {"none",        "lost-close", "second-close",
+                                        "kept-buffer", "torn-write", "late-data"};
+  static_assert(kNames.size() == kCanaryCount);
+  return kNames[static_cast<size_t>(canary)];
 }
 
 Limits World::limits_of_seed() {
@@ -69,7 +73,8 @@ testing::SimOptions World::network_of_seed() {
 World::World(const RunOptions& options, Figures& figures)
     : options_(options),
       figures_(figures),
-      random_(options.seed),
+      own_random_(options.seed),
+      random_(options.random != nullptr ? *options.random : own_random_),
       sim_(network_of_seed()),
       shards_(uint32_t{1} << below(3)),
       limits_(limits_of_seed()),
@@ -99,6 +104,7 @@ World::World(const RunOptions& options, Figures& figures)
   full_ = static_cast<uint32_t>(chance(500) ? below(60) : 0);
   kernel_.set_prints(options.print);
   kernel_.set_rates(soft_, hard_);
+  if (options.canary == Canary::kTornWrite) kernel_.lose_a_byte();
   for (int count = 0; count < 2; ++count) {
     const int fd = sim_.open_socket(AF_INET, os::SocketType::kDatagram).value();
     (void)sim_.bind(fd, testing::loopback(AF_INET, next_port_++));
@@ -136,8 +142,43 @@ std::string World::format(const Line& line) const {
 
 // --- what the engine calls
 
+// The canaries' place: what they do here, an engine with that bug would do.
 Appetite World::on_event(OwnerTag owner, Event event) noexcept {
+  const bool sings = !canary_sings_ && step_ > 200;
+  const bool is_close = event.kind == EventKind::kClose;
+  switch (options_.canary) {
+    case Canary::kNone:
+    case Canary::kKeptBuffer:
+    case Canary::kTornWrite: break;
+    case Canary::kLostClose:
+      if (!sings || !is_close) break;
+      canary_sings_ = true;
+      return Appetite::kHungry;
+    case Canary::kSecondClose:
+      if (!sings || !is_close) break;
+      canary_sings_ = true;
+      (void)take(owner, event);
+      break;
+    case Canary::kLateData:
+      if (sings && event.kind == EventKind::kData) {
+        canary_sings_ = true;
+        held_back_.emplace(owner, std::move(event));
+        return Appetite::kHungry;
+      }
+      if (held_back_ && held_back_->second.socket == event.socket) {
+        const Appetite appetite = take(owner, event);
+        (void)take(held_back_->first, held_back_->second);
+        held_back_.reset();
+        return appetite;
+      }
+      break;
+  }
+  return take(owner, event);
+}
+
+Appetite World::take(OwnerTag owner, const Event& event) {
   ++figures_.told;
+  figures_.story = (figures_.story * 31 + event.socket) * 31 + static_cast<uint64_t>(event.kind);
   note(name_of(event.kind), event.socket, static_cast<uint32_t>(event.value), owner, event.text);
   const bool is_input = event.kind == EventKind::kData || event.kind == EventKind::kFrame ||
                         event.kind == EventKind::kUdp;
@@ -259,6 +300,10 @@ Outcome World::run() {
   for (; step_ < options_.steps && divergence.empty(); ++step_) step();
   if (divergence.empty()) finish();
   figures_.steps += step_;
+  const testing::SimCounts counts = sim_.counts();
+  figures_.faults[static_cast<size_t>(Fault::kLoss)] += counts.datagrams_lost;
+  figures_.faults[static_cast<size_t>(Fault::kReorder)] += counts.datagrams_reordered;
+  figures_.faults[static_cast<size_t>(Fault::kDelay)] += counts.packets_delayed;
   outcome.divergence = divergence;
   outcome.step = step_;
   if (divergence.empty()) return outcome;

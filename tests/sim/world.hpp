@@ -18,15 +18,30 @@ struct Figures {
   uint64_t operations = 0;  // of these, calls of the API
   uint64_t told = 0;        // events that the engine told
   uint64_t bytes = 0;       // verified, in both directions
+  uint64_t story = 0;       // a sum over all events: the same for the same seeds
   FaultCounts faults{};
-  void add(const Figures& other);
+  uint64_t injected() const;
 };
+
+// A bug put back on purpose, between the engine and the model: the explorer must find it.
+enum class Canary : uint8_t {
+  kNone,
+  kLostClose,    // a CLOSE is not told
+  kSecondClose,  // a CLOSE is told twice
+  kKeptBuffer,   // a buffer is not released
+  kTornWrite,    // a byte of a stream is skipped
+  kLateData,     // what was read before an end is told behind it
+};
+inline constexpr size_t kCanaryCount = static_cast<size_t>(Canary::kLateData) + 1;
+const char* name_of(Canary canary);
 
 struct RunOptions {
   uint64_t seed = 1;
   uint64_t steps = 1000;
   bool faults = true;
-  bool print = false;  // each line of the script, as it happens
+  bool print = false;              // each line of the script, as it happens
+  base::Random* random = nullptr;  // instead of the seed
+  Canary canary = Canary::kNone;
 };
 
 struct Outcome {
@@ -86,6 +101,7 @@ class World final : public net::EventSink,
 
   // world.cpp
   net::Appetite on_event(OwnerTag owner, net::Event event) noexcept override;
+  net::Appetite take(OwnerTag owner, const net::Event& event);
   void log(std::string_view line) noexcept override;
   void resolve(std::string host, std::function<void(base::Result<net::Addresses>)> done) override;
   void close() noexcept override;
@@ -154,7 +170,8 @@ class World final : public net::EventSink,
 
   const RunOptions options_;
   Figures& figures_;
-  base::SeededRandom random_;
+  base::SeededRandom own_random_;
+  base::Random& random_;
   testing::FakeClock clock_;
   testing::SimNetwork sim_;
   const uint32_t shards_;
@@ -170,6 +187,8 @@ class World final : public net::EventSink,
   uint64_t line_count_ = 0;
   uint32_t soft_ = 0, hard_ = 0, full_ = 0;
   bool draining_ = false;
+  bool canary_sings_ = false;  // once in each run
+  std::optional<std::pair<OwnerTag, net::Event>> held_back_;
   std::vector<OwnerTag> owners_;
   OwnerTag next_owner_ = 0x100;
   std::vector<OwnerTag> full_owners_;
