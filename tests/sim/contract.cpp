@@ -271,6 +271,7 @@ void Contract::run_wish(Sock& sock) {
       if (sock.life != Life::kOpening || !sock.by_name) return;
       sock.may_be_too_late.clear();
       sock.by_name = false;
+      sock.resolved_turn = turns_;
       sock.since_ms = sock.opened_ms = now_ms();
       sock.answer_due = sock.kind == Kind::kListener;
       if (sock.orphan && !sock.resolver_error.empty()) set_life(sock, Life::kGone);

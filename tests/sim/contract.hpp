@@ -115,6 +115,7 @@ struct Sock {
   uint64_t write_error_turn = 0;
   std::string poller_error;
   bool watched = false;
+  uint64_t resolved_turn = 0;
   bool refused_at_open = false;  // by the poller, before any start
   bool may_close = false;        // UDP: CLOSE may follow its ERROR
   bool limit_hit = false;        // D-14, policy close

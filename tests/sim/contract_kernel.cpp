@@ -84,7 +84,8 @@ void Contract::on_watch_failed(SocketId id, int code) {
     sock->expected.pop_back();
     sock->life = Life::kOpening;  // its one ERROR comes instead
   }
-  sock->refused_at_open = !sock->open_runs || sock->by_name;
+  sock->refused_at_open = !sock->open_runs || sock->by_name ||
+                          (!sock->watched && !sock->paused && sock->resolved_turn == turns_);
   sock->poller_error = text_of_errno(code);
   sock->excuses.failed = true;
   touch(*sock);
