@@ -112,7 +112,9 @@ World::World(const RunOptions& options, Figures& figures)
   }
 }
 
-World::~World() = default;
+World::~World() {
+  network_.reset();  // before what it still asks
+}
 
 OwnerTag World::new_owner() {
   owners_.push_back(next_owner_++);
