@@ -74,9 +74,7 @@ class Side {
       case Step::kSend: {
         const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
         const auto sent = world_.kernel.send(fd, std::span(&part, 1));
-        if (!sent) return sent.error().message();
-        wait_until_arrived(fd);
-        return std::to_string(sent.value());
+        return sent ? std::to_string(sent.value()) : sent.error().message();
       }
       case Step::kRecv: return recv(fd, bytes.size(), expected);
       case Step::kShutdown: return told(world_.kernel.shutdown_write(fd));
@@ -96,18 +94,6 @@ class Side {
  private:
   static std::string told(const base::Status& status) {
     return status ? "ok" : status.error().message();
-  }
-
-  // Whether a close answers with FIN or with a reset hangs on what has arrived, and with it which
-  // error the next call finds. On a busy machine loopback takes its time.
-  void wait_until_arrived(int fd) {
-    const os::RealClock clock;
-    const base::Nanos end = clock.now() + std::chrono::seconds(5);
-    for (;;) {
-      const auto unsent = world_.kernel.unsent_bytes(fd);
-      if (!unsent || unsent.value() == 0 || clock.now() >= end) return;
-      std::this_thread::yield();
-    }
   }
 
   std::string recv(int fd, size_t bytes_max, size_t expected) {

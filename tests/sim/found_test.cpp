@@ -112,8 +112,8 @@ TEST_F(FoundBySimulator, NoErrorOfAForeignDescriptorFollowsItsClose) {
   Limits limits;
   limits.linger_timeout_ms = 60'000;
   start(limits);
-  const auto pair = sim_.make_pair().value();
-  const SocketId id = network_->adopt_foreign(kOwner, pair.first).value();
+  const auto pipe = sim_.make_pipe().value();
+  const SocketId id = network_->adopt_foreign(kOwner, pipe.write_end).value();
   settle();
   EXPECT_EQ(send(id, 4u << 20), SendVerdict::kAccepted);
   network_->close(id);
@@ -121,12 +121,12 @@ TEST_F(FoundBySimulator, NoErrorOfAForeignDescriptorFollowsItsClose) {
   EXPECT_EQ(story(id), "OPEN binding; CLOSE; ");
   kernel_.fail(Call::kTakeError, 1, EHOSTUNREACH);
   kernel_.fail(Call::kWriteForeign, 1, EAGAIN);
-  sim_.reset(pair.second);
+  sim_.close(pipe.read_end);
   settle();
   ASSERT_EQ(kernel_.injected(Call::kTakeError), 1u);
   EXPECT_EQ(story(id), "OPEN binding; CLOSE; ");
   EXPECT_EQ(network_->sockets(), 0u);
-  sim_.close(pair.first);
+  sim_.close(pipe.write_end);
 }
 
 // Output that a limit had thrown away counted as sent when the descriptor opened.
