@@ -194,6 +194,8 @@ class Shard {
   void pause(Socket& socket) noexcept;
   void close_gracefully(Socket& socket) noexcept;
   void shut_down(Socket& socket) noexcept;
+  void start_when_open(Socket& socket, OwnerTag owner) noexcept;
+  void forget_starts_of(OwnerTag owner) noexcept;
   void owner_gone(OwnerTag owner) noexcept;
   void owner_drained(OwnerTag owner) noexcept;
   void mark_full(Socket& socket, OwnerTag owner) noexcept;
@@ -291,6 +293,7 @@ class Shard {
   std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;
   base::IntrusiveList<Socket, FullLinkTag> full_;
   base::IntrusiveList<Socket, UntoldLinkTag> untold_;
+  base::IntrusiveList<Opening, StartedLinkTag> started_;  // before they were open
   std::vector<char> read_buffer_;
 };
 

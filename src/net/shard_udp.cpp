@@ -63,9 +63,13 @@ void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
       return free_socket(socket);
     }
   }
+  // Paused: nothing is received, but an error that is pending would be reported for ever.
+  if (!socket.armed.read && readiness.failed) {
+    (void)poller_->take_error(context_.kernel, socket.fd);
+  }
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
-  for (size_t count = 0; count < kDatagramsPerTurnMax; ++count) {
-    if (!receive_datagram(socket) || find(id) == nullptr || !socket.armed.read) return;
+  for (size_t count = 0; count < kDatagramsPerTurnMax && socket.armed.read; ++count) {
+    if (!receive_datagram(socket) || find(id) == nullptr) return;
   }
 }
 
