@@ -125,7 +125,8 @@ class Shard {
   // The same, with at most `bytes_max`, when the first write may have been made already.
   void flush_locked(Socket& socket, size_t bytes_max,
                     std::optional<BatchSender::Send> first) noexcept;
-  void flush_datagrams_locked(Socket& socket) noexcept;
+  // False: none has left.
+  bool flush_datagrams_locked(Socket& socket) noexcept;
   // False: the kernel takes it later.
   bool send_datagram_locked(Socket& socket, const SendBuffer& buffer,
                             const os::SocketAddress& wanted) noexcept;

@@ -296,5 +296,27 @@ TEST_F(FoundBySimulator, ADatagramSocketIsNeverIdle) {
   EXPECT_EQ(story(id), "OPEN transfer; ");
 }
 
+// Only streams took it as progress when something left and the rest had to wait again.
+TEST_F(FoundBySimulator, ADatagramThatLeavesGivesTheNextOneItsWholeTime) {
+  Limits limits;
+  limits.write_timeout_ms = 1000;
+  start(limits);
+  const SocketId id = network_->open_udp(kOwner, "127.0.0.1", 20001).value();
+  ASSERT_TRUE(network_->set_udp_peer(id, "127.0.0.1", 20000));
+  settle();
+  kernel_.fail(Call::kSendTo, 1, EAGAIN, 2);
+  kernel_.fail(Call::kSendTo, 4, EAGAIN);
+  EXPECT_EQ(send(id, 10), SendVerdict::kAccepted);
+  EXPECT_EQ(send(id, 10), SendVerdict::kAccepted);
+  turn();
+  pass(1500);
+  turn();
+  ASSERT_EQ(kernel_.injected(Call::kSendTo), 3u) << "refused twice, sent, refused";
+  EXPECT_EQ(story(id), "");
+  settle();
+  EXPECT_EQ(kernel_.count(Call::kSendTo), 5u);
+  EXPECT_EQ(story(id), "");
+}
+
 }  // namespace
 }  // namespace skyloom::net
