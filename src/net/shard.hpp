@@ -127,7 +127,8 @@ class Shard {
   // The same, with at most `bytes_max`, when the first write may have been made already.
   void flush_locked(Socket& socket, size_t bytes_max,
                     std::optional<BatchSender::Send> first) noexcept;
-  void flush_datagrams_locked(Socket& socket) noexcept;
+  // False: none has left.
+  bool flush_datagrams_locked(Socket& socket) noexcept;
   // False: the kernel takes it later.
   bool send_datagram_locked(Socket& socket, const SendBuffer& buffer,
                             const os::SocketAddress& wanted) noexcept;
@@ -197,6 +198,8 @@ class Shard {
   void set_option(Socket& socket, os::SocketOption option, int value) noexcept;
   void close_gracefully(Socket& socket) noexcept;
   void shut_down(Socket& socket) noexcept;
+  void start_when_open(Socket& socket, OwnerTag owner) noexcept;
+  void forget_starts_of(OwnerTag owner) noexcept;
   void owner_gone(OwnerTag owner) noexcept;
   void owner_drained(OwnerTag owner) noexcept;
   void mark_full(Socket& socket, OwnerTag owner) noexcept;
@@ -305,6 +308,7 @@ class Shard {
   std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;
   base::IntrusiveList<Socket, FullLinkTag> full_;
   base::IntrusiveList<Socket, UntoldLinkTag> untold_;
+  base::IntrusiveList<Opening, StartedLinkTag> started_;  // before they were open
   std::vector<char> read_buffer_;
 };
 

@@ -87,7 +87,10 @@ std::optional<Deadline> Shard::deadline_of(const Socket& socket) const noexcept 
       break;
     case SocketState::kLingering:
       after(Kind::kLinger, socket.waiting_since_ms, limits.linger_timeout_ms);
-      at(Kind::kLingerLook, socket.looked_ms + kLingerLookMs);
+      // Not once the time is up, or a look that is due as well would be taken instead.
+      if (!first || first->at_ms > now_ms_) {
+        at(Kind::kLingerLook, socket.looked_ms + kLingerLookMs);
+      }
       break;
     case SocketState::kFree:
     case SocketState::kListenPaused: break;
@@ -104,10 +107,13 @@ void Shard::arm_deadline(Socket& socket) noexcept {
     MutexLock lock(socket.mutex);  // deadline_of() reads write_blocked
     deadline = deadline_of(socket);
   }
-  // A deadline that moved away is left as it is: on_deadline() looks again.
-  if (!deadline || (socket.is_set() && socket.deadline_ms <= deadline->at_ms)) return;
+  if (!deadline) return;
+  // A deadline that moved away is left as it is: on_deadline() looks again. One that has passed is
+  // not put off either, or who arms often enough would never see it.
+  const int64_t look_ms = std::max(deadline->at_ms, now_ms_ + 1);
+  if (socket.is_set() && socket.deadline_ms <= look_ms) return;
   deadlines_.cancel(socket);
-  deadlines_.set(socket, std::max(deadline->at_ms, now_ms_ + 1));
+  deadlines_.set(socket, look_ms);
 }
 
 void Shard::on_deadline(Socket& socket) noexcept {

@@ -363,10 +363,13 @@ void Shard::on_accept_failed(Socket& listener, const Error& error) noexcept {
 
 // Once in a second: lack of descriptors to the owner (D-27), what else there is to the log.
 void Shard::tell_accept_error(Socket& listener, const Error& error) noexcept {
-  if (now_ms_ - listener.listening->error_told_ms < kAcceptErrorTellMs) return;
-  listener.listening->error_told_ms = now_ms_;
+  Listening& listening = *listener.listening;
+  const bool is_lack = os::is_out_of_descriptors(error);
+  int64_t& told_ms = is_lack ? listening.lack_told_ms : listening.error_told_ms;
+  if (now_ms_ - told_ms < kAcceptErrorTellMs) return;
+  told_ms = now_ms_;
   const base::ErrorText text = error.text();
-  if (os::is_out_of_descriptors(error)) {
+  if (is_lack) {
     (void)emit(listener, {.kind = EventKind::kError, .text = text});
     return;
   }
@@ -399,7 +402,7 @@ void Shard::wake_listener(Socket& listener) noexcept {
   listener.pause_until_ms = 0;
   hold_reserve();
   if (!update_interest(listener)) return rest_listener(listener);
-  accept_some(listener);
+  if (wants_input(listener)) accept_some(listener);  // it may have been paused meanwhile
 }
 
 }  // namespace skyloom::net

@@ -313,10 +313,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
     case SocketState::kReserved:
     case SocketState::kConnecting:
       socket.paused = false;  // reads by itself as soon as it is open
-      if (socket.opening && socket.opening->purpose != Opening::Purpose::kConnect) {
-        socket.opening->started_by = owner;  // a name is looked up
-      }
-      return;
+      return start_when_open(socket, owner);
     case SocketState::kReadClosed: return tell_start_failed(id, owner, Errc::kSocketClosed);
     case SocketState::kFree:
     case SocketState::kGreeting:
@@ -407,7 +404,28 @@ void Shard::shut_down(Socket& socket) noexcept {
   free_socket(socket);
 }
 
+// A name is looked up; a connect needs no start.
+void Shard::start_when_open(Socket& socket, OwnerTag owner) noexcept {
+  Opening* opening = socket.opening.get();
+  if (opening == nullptr || opening->purpose == Opening::Purpose::kConnect) return;
+  if (!opening->started_by) started_.push_back(*opening);
+  opening->started_by = owner;
+}
+
+// The dead would become the owner of what opens later, which nobody would ever close.
+void Shard::forget_starts_of(OwnerTag owner) noexcept {
+  for (Opening* opening = started_.front(); opening != nullptr;) {
+    Opening* next = started_.next_of(*opening);
+    if (opening->started_by == owner) {
+      opening->started_by.reset();
+      opening->unlink();
+    }
+    opening = next;
+  }
+}
+
 void Shard::owner_gone(OwnerTag owner) noexcept {
+  forget_starts_of(owner);
   owner_drained(owner);  // nobody will say so any more; sockets of others may wait for it
   bool had_listener = false;
   auto& bucket = by_owner_[bucket_of(owner, kOwnerBuckets)];

@@ -201,7 +201,12 @@ void Shard::on_failed_unread(Socket& socket) noexcept {
 void Shard::on_foreign_error(Socket& socket) noexcept {
   const Status pending = context_.kernel.take_error(socket.fd);
   if (pending.ok()) return detach(socket);  // a later read or write tells
-  if (pending.error().sys_errno() != ENOTSOCK) return emit_error(socket, pending.error());
+  if (pending.error().sys_errno() != ENOTSOCK) {
+    const bool is_told = socket.state != SocketState::kOpen &&  // CLOSE, and nothing after it
+                         socket.state != SocketState::kWriteClosed;
+    return is_told ? on_stream_failed(socket, pending.error())
+                   : emit_error(socket, pending.error());
+  }
   // A pipe that nobody reads. Its condition lasts, so the poller must not know it any more.
   detach(socket);
   socket.peer_ended = true;
@@ -294,9 +299,10 @@ void Shard::drop_low_locked(Socket& socket) noexcept {
 }
 
 void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
+  if (socket.output_dead) return;  // it fails once; a second time would count as the stream's end
   socket.output_dead = true;
   socket.output.clear();  // D-30: at once
-  socket.write_blocked = false;
+  socket.write_blocked = socket.warned = false;
   count_queued_locked(socket);
   socket.write_error = error;
   request_attention_locked(socket);

@@ -41,7 +41,7 @@ void Shard::open_udp(Socket& socket) noexcept {
   socket.opening.reset();
   {
     MutexLock lock(socket.mutex);
-    flush_datagrams_locked(socket);  // what was sent before (D-20)
+    (void)flush_datagrams_locked(socket);  // what was sent before (D-20)
   }
   if (const Status armed = update_interest(socket); !armed) {
     return fail_opening(socket, armed.error());
@@ -56,16 +56,20 @@ void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
   if (readiness.writable && socket.armed.write) {
     {
       MutexLock lock(socket.mutex);
-      flush_datagrams_locked(socket);
+      if (flush_datagrams_locked(socket)) socket.waiting_since_ms = now_ms_;
     }
     if (const Status armed = update_interest(socket); !armed) {
       emit_error(socket, armed.error());  // deaf: as a failed read, S-22
       return free_socket(socket);
     }
   }
+  // Paused: nothing is received, but an error that is pending would be reported for ever.
+  if (!socket.armed.read && readiness.failed) {
+    (void)poller_->take_error(context_.kernel, socket.fd);
+  }
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
-  for (size_t count = 0; count < kDatagramsPerTurnMax; ++count) {
-    if (!receive_datagram(socket) || find(id) == nullptr || !socket.armed.read) return;
+  for (size_t count = 0; count < kDatagramsPerTurnMax && socket.armed.read; ++count) {
+    if (!receive_datagram(socket) || find(id) == nullptr) return;
   }
 }
 
@@ -142,14 +146,17 @@ bool Shard::send_datagram_locked(Socket& socket, const SendBuffer& buffer,
   return true;
 }
 
-void Shard::flush_datagrams_locked(Socket& socket) noexcept {
+bool Shard::flush_datagrams_locked(Socket& socket) noexcept {
+  bool has_progress = false;
   while (socket.udp_output != nullptr && !socket.udp_output->empty()) {
     const QueuedDatagram& next = socket.udp_output->front();
     if (!send_datagram_locked(socket, next.buffer, next.to)) break;
     socket.udp_output->pop_front();
+    has_progress = true;
   }
   socket.write_blocked = socket.udp_output != nullptr && !socket.udp_output->empty();
   if (!socket.write_blocked) socket.udp_output.reset();
+  return has_progress;
 }
 
 }  // namespace skyloom::net

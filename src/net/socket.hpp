@@ -63,8 +63,11 @@ enum class SocketKind : uint8_t {
   kForeign,  // somebody else's descriptor: never closed by us (D-17)
 };
 
+struct StartedLinkTag;
+
 // What a reserved or greeting socket is going to be, and how far that has got.
-struct Opening {
+struct Opening : base::ListLink<StartedLinkTag> {
+  ~Opening() { unlink(); }
   enum class Purpose : uint8_t { kConnect, kListen, kForeign, kUdpBind, kUdpDial, kGreet };
   Purpose purpose = Purpose::kConnect;
   uint16_t port = 0;

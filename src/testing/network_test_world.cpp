@@ -101,6 +101,11 @@ Told EventLog::at(size_t index) {
   return events_.at(index);
 }
 
+std::vector<Told> EventLog::all() {
+  const std::lock_guard lock(mutex_);
+  return events_;
+}
+
 std::vector<Told> EventLog::of(SocketId socket) {
   const std::lock_guard lock(mutex_);
   std::vector<Told> mine;

@@ -85,6 +85,7 @@ class EventLog final : public EventSink, public base::LogSink {
   // All data of a socket until it has at least `size` bytes.
   std::string wait_for_data(SocketId socket, size_t size);
   Told at(size_t index);
+  std::vector<Told> all();
   std::vector<Told> of(SocketId socket);
   size_t count(EventKind kind, SocketId socket);
   std::vector<std::string> lines();

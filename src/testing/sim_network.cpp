@@ -409,4 +409,9 @@ size_t SimNetwork::dropped_datagrams() noexcept {
   return dropped_datagrams_;
 }
 
+SimCounts SimNetwork::counts() noexcept {
+  const MutexLock lock(mutex_);
+  return counts_;
+}
+
 }  // namespace skyloom::testing

@@ -57,6 +57,13 @@ struct SimOptions {
   base::Nanos fin_delay{0};
 };
 
+// What has become of packets by chance.
+struct SimCounts {
+  uint64_t datagrams_lost = 0;
+  uint64_t datagrams_reordered = 0;
+  uint64_t packets_delayed = 0;
+};
+
 class SimNetwork final : public os::Kernel {
  public:
   explicit SimNetwork(const SimOptions& options = {});
@@ -124,6 +131,7 @@ class SimNetwork final : public os::Kernel {
   bool wait_ready(int fd, net::Interest interest, base::Nanos timeout) noexcept;
   size_t open_descriptors() noexcept;
   size_t dropped_datagrams() noexcept;
+  SimCounts counts() noexcept;
 
   // With a clock: when the next packet arrives, and the delivery of what is due. Every call
   // delivers by itself; this one is for pollers and peers that sleep while the test moves the
@@ -219,6 +227,7 @@ class SimNetwork final : public os::Kernel {
   SimId next_id_ SKYLOOM_GUARDED_BY(mutex_) = kSimNobody;
   uint64_t next_packet_ SKYLOOM_GUARDED_BY(mutex_) = 0;
   size_t dropped_datagrams_ SKYLOOM_GUARDED_BY(mutex_) = 0;
+  SimCounts counts_ SKYLOOM_GUARDED_BY(mutex_);
   int next_fd_ SKYLOOM_GUARDED_BY(mutex_) = kSimFdFirst;
   // The lowest free descriptor is given first, as in a kernel: stale ones hit strangers here too.
   std::priority_queue<int, std::vector<int>, std::greater<>> free_fds_ SKYLOOM_GUARDED_BY(mutex_);

@@ -25,6 +25,7 @@ void SimNetwork::transmit(Packet packet) {
       due = std::max(due, Nanos(from->last_due));
       from->last_due = due.count();
     }
+    if (due > now()) ++counts_.packets_delayed;
   }
   packets_.emplace(std::pair(due, next_packet_++), std::move(packet));
 }
@@ -156,6 +157,7 @@ void SimNetwork::arrive_datagram(Packet packet) {
   if (is_cut(packet.from_address) || is_cut(packet.to_address)) return;
   if (by_chance(options_.datagram_loss_per_mille)) {
     ++dropped_datagrams_;
+    ++counts_.datagrams_lost;
     return;
   }
   SimSocket* to = by_id(datagram_ports_.find_datagram(packet.to_address, packet.from_address));
@@ -175,6 +177,7 @@ void SimNetwork::arrive_datagram(Packet packet) {
   to->datagram_bytes += cost;
   size_t place = to->datagrams.size();
   if (by_chance(options_.datagram_reorder_per_mille)) place = random_.below(place + 1);
+  if (place != to->datagrams.size()) ++counts_.datagrams_reordered;
   to->datagrams.insert(
       to->datagrams.begin() + static_cast<std::ptrdiff_t>(place),
       SimDatagram{packet.from_address, std::move(packet.bytes), to->datagrams_dropped});
