@@ -195,7 +195,7 @@ SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuff
   const bool leads_nowhere = to.family() != AF_UNSPEC && to.port() == 0;
   const bool is_full = socket.udp_output != nullptr && socket.udp_output->size() >= kUdpQueuedMax;
   if (is_full || leads_nowhere) {
-    context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.counters.add(&Counters::datagrams_dropped);
     return SendVerdict::kAccepted;
   }
   if (socket.fd >= 0 && socket.family != to.family()) {

@@ -44,8 +44,8 @@ bool Shard::post(std::unique_ptr<Command> command) noexcept {
                          command->kind == Command::Kind::kOpen;  // the id is out already
   if (commands_queued_.fetch_add(1, std::memory_order_relaxed) >= kCommandsQueuedMax &&
       !must_pass) {
-    commands_queued_.fetch_sub(1, std::memory_order_relaxed);                    // only a count
-    context_.counters.commands_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    commands_queued_.fetch_sub(1, std::memory_order_relaxed);  // only a count
+    context_.counters.add(&Counters::commands_dropped);
     return false;
   }
   commands_.push(*command.release());

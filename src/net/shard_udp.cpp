@@ -99,12 +99,12 @@ bool Shard::receive_datagram(Socket& socket) noexcept {
   }
   if (got->dropped != socket.system_drops) {  // D-25
     const uint32_t more = got->dropped - std::exchange(socket.system_drops, got->dropped);
-    context_.counters.datagrams_dropped.fetch_add(more, std::memory_order_relaxed);  // a statistic
+    context_.counters.add(&Counters::datagrams_dropped, more);
   }
   const size_t size = got->size;
   Block block = base::make_block(size + kUdpAddressBytesMax);
   if (!block) {
-    context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.counters.add(&Counters::datagrams_dropped);
     return true;
   }
   std::memcpy(block.get(), read_buffer_.data(), size);
@@ -123,7 +123,7 @@ bool Shard::receive_datagram(Socket& socket) noexcept {
                           .size = size + from_size});
   if (appetite == Appetite::kFull) mark_full(socket, socket.owner);
   if (appetite == Appetite::kBroken) {
-    context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+    context_.counters.add(&Counters::datagrams_dropped);
   }
   return true;
 }
@@ -142,7 +142,7 @@ bool Shard::send_datagram_locked(Socket& socket, const SendBuffer& buffer,
     return true;
   }
   if (os::is_transient(sent.error())) return false;
-  context_.counters.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);  // a statistic
+  context_.counters.add(&Counters::datagrams_dropped);
   return true;
 }
 
