@@ -115,6 +115,7 @@ struct Sock {
   uint64_t write_error_turn = 0;
   std::string poller_error;  // refused in this turn, and nothing came of it yet
   bool watched = false;
+  bool in_poller = false;
   uint64_t resolved_turn = 0;
   bool refused_at_open = false;  // by the poller, before any start
   bool may_close = false;        // UDP: CLOSE may follow its ERROR
@@ -220,6 +221,7 @@ class Contract {
   void on_nonblocking(int fd);
   void on_watch_failed(SocketId id, int code);
   void on_watched(SocketId id, int fd);
+  void on_unwatched(int fd);
 
   // --- what the engine told (contract_events.cpp)
   void told(OwnerTag owner, const net::Event& event);
@@ -284,6 +286,7 @@ class Contract {
   void drained(Sock& sock);
   // contract_events.cpp
   bool starts_first(const Sock& sock) const;
+  static bool start_asks_poller(const Sock& sock, bool paused);
   bool happens_by_itself(Sock& sock, OwnerTag owner, const net::Event& event);
   bool ends_of_itself(const Sock& sock) const;
   bool is_opening_error(const Sock& sock, const std::string& text) const;

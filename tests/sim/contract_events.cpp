@@ -72,7 +72,8 @@ void Contract::told(OwnerTag owner, const Event& event) {
       return;
     }
     if (!commands_run_ || sock.wishes.empty()) break;
-    took_start |= refused && sock.wishes.front().wish == Wish::kStart;
+    took_start |=
+        refused && sock.wishes.front().wish == Wish::kStart && start_asks_poller(sock, sock.paused);
     run_wish(sock);
   }
   std::string due;
@@ -87,9 +88,19 @@ void Contract::told(OwnerTag owner, const Event& event) {
 
 // What the poller refused may be what a start wanted: then the start comes first.
 bool Contract::starts_first(const Sock& sock) const {
-  return commands_run_ && sock.life != Life::kOpening && !sock.refused_at_open &&
-         std::any_of(sock.wishes.begin(), sock.wishes.end(),
-                     [](const auto& one) { return one.wish == Wish::kStart; });
+  if (!commands_run_ || sock.life == Life::kOpening || sock.refused_at_open) return false;
+  bool paused = sock.paused;
+  for (const Sock::Command& one : sock.wishes) {
+    if (one.wish == Wish::kStart && start_asks_poller(sock, paused)) return true;
+    if (one.wish == Wish::kStart || one.wish == Wish::kPause) paused = one.wish == Wish::kPause;
+  }
+  return false;
+}
+
+// A start of what is read already wants nothing new.
+bool Contract::start_asks_poller(const Sock& sock, bool paused) {
+  return paused || sock.full || sock.orphan || !sock.in_poller || sock.life == Life::kAccepted ||
+         sock.life == Life::kListenPaused;
 }
 
 bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event) {

@@ -65,10 +65,17 @@ void Contract::on_watched(SocketId id, int fd) {
   Sock* sock = find(id);
   if (sock == nullptr || sock->life == Life::kGone) return;
   sock->poller_error.clear();  // what was refused before is made good
+  sock->in_poller = true;
   if (sock->kind != Kind::kUdp) return;
   open_now(*sock);
   sock->watched = true;
   set_fd(*sock, fd);
+}
+
+// Because it has ended, not because of a refusal.
+void Contract::on_unwatched(int fd) {
+  Sock* sock = by_fd(fd);
+  if (sock != nullptr && sock->poller_error.empty()) sock->in_poller = false;
 }
 
 void Contract::on_nonblocking(int fd) {

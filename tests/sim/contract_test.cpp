@@ -93,6 +93,26 @@ TEST_F(ContractTest, ARefusalThatWasMadeGoodIsNoReasonForALaterClose) {
   EXPECT_NE(contract_.divergence(), "");
 }
 
+// The start of a socket that is read already wants nothing, so it is not what was refused.
+TEST_F(ContractTest, TheStartThatIsRefusedIsTheOneThatWantsToReadAgain) {
+  contract_.set_fd(contract_.opened(kSocket, Kind::kForeign, kOwner, false), kFd);
+  for (const Wish wish : {Wish::kStart, Wish::kPause, Wish::kStart, Wish::kStart}) {
+    contract_.command(kSocket, wish, kOwner);
+  }
+  contract_.begin_turn();
+  contract_.on_nonblocking(kFd);
+  contract_.on_watched(kSocket, kFd);
+  told(EventKind::kOpen, "binding");
+  contract_.on_watch_failed(kSocket, ENOSPC);
+  contract_.on_unwatched(kFd);
+  contract_.on_watch_failed(kSocket, ENOSPC);
+  told(EventKind::kError, "No space left on device");
+  told(EventKind::kClose);
+  told(EventKind::kError, "invalid socket");
+  end_turn();
+  EXPECT_EQ(contract_.divergence(), "");
+}
+
 // Paused, with a datagram that waits: what the poller refuses is the opening, and the start that
 // comes behind it finds nothing.
 TEST_F(ContractTest, AStartBehindAFailedOpeningIsAnsweredThoughOneCameBeforeTheName) {

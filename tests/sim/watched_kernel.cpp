@@ -412,6 +412,7 @@ void WatchedPoller::remove(int fd) noexcept {
                                 " from the poller, which is somebody else's by now");
   }
   kernel_.trace("remove", fd, 0);
+  contract_.on_unwatched(fd);
   poller_.remove(fd);
 }
 
