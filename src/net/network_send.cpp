@@ -8,6 +8,7 @@ namespace skyloom::net {
 using base::Errc;
 using base::Error;
 using base::MutexLock;
+using base::Result;
 
 namespace {
 
@@ -26,7 +27,7 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
     {
       MutexLock lock(socket->mutex);
       if (socket->id.load(std::memory_order_relaxed) != id) return verdict;  // under the mutex
-      needs_room = !has_made_room && waits_locked(*socket) && is_total_exceeded(size);
+      needs_room = !has_made_room && is_total_exceeded(size) && would_wait_locked(*socket, size);
       if (!needs_room) verdict = send_locked(shard, *socket, std::move(buffer), priority, outbox);
     }
     // Without the mutex: others' are taken.
@@ -74,10 +75,21 @@ SendVerdict Network::send_locked(Shard& shard, Socket& socket, SendBuffer buffer
   return send_datagram_locked(shard, socket, std::move(buffer), socket.peer);
 }
 
-// Whether what is sent now stays in the queue: only then does it count for the node.
+// Output stays in the queue: only then does it count for the node.
 bool Network::waits_locked(const Socket& socket) noexcept {
   if (socket.kind == SocketKind::kUdp || socket.output_dead) return false;
   return socket.write_blocked || is_opening(socket.state);
+}
+
+// Asked only when the total is reached. Were the system not asked, each of many stalled sockets
+// would pass the total once, by the send that the system takes in part: it does so as soon as its
+// own memory for all sockets gets short, whatever the room of this one.
+bool Network::would_wait_locked(const Socket& socket, size_t size) noexcept {
+  if (waits_locked(socket)) return true;
+  if (socket.kind != SocketKind::kTcp || socket.output_dead) return false;
+  const Result<os::Unsent> unsent = context_.kernel.unsent(socket.fd);
+  if (!unsent) return false;
+  return unsent->held_back != 0 || socket.output.queued_bytes() + size > unsent->room;
 }
 
 // A bound that may be passed by what other threads add meanwhile.
@@ -107,7 +119,7 @@ bool Network::has_room_locked(Shard& shard, Socket& socket, size_t size) noexcep
     }
   }
   // make_room() has done what could be done.
-  return !waits_locked(socket) || !is_total_exceeded(size);
+  return !is_total_exceeded(size) || !would_wait_locked(socket, size);
 }
 
 // How much the policy of a socket could give back to the node.

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "os/unique_fd.hpp"
@@ -157,10 +158,18 @@ Status RealKernel::shutdown_write(int fd) noexcept {
   return status_of(::shutdown(fd, SHUT_WR));
 }
 
-Result<size_t> RealKernel::unsent_bytes(int fd) noexcept {
-  int unsent = 0;
-  if (::ioctl(fd, SIOCOUTQ, &unsent) < 0) return Error::from_errno(errno);
-  return static_cast<size_t>(unsent);
+Result<Unsent> RealKernel::unsent(int fd) noexcept {
+  int bytes = 0;
+  if (::ioctl(fd, SIOCOUTQ, &bytes) < 0) return Error::from_errno(errno);
+  int buffer = 0;
+  socklen_t size = sizeof buffer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, &size) < 0) return Error::from_errno(errno);
+  buffer -= buffer / 8;  // the system's own data lie in it too
+  int held_back = 0;     // a unix socket has no such number
+  if (::ioctl(fd, SIOCOUTQNSD, &held_back) < 0) held_back = 0;
+  return Unsent{.bytes = static_cast<size_t>(bytes),
+                .held_back = static_cast<size_t>(held_back),
+                .room = static_cast<size_t>(std::max(buffer - bytes, 0))};
 }
 
 Result<size_t> RealKernel::send_to(int fd, std::span<const iovec> parts,

@@ -310,12 +310,12 @@ TEST_P(ConformanceTest, AFullBufferStopsTheWriterAndReadingFreesIt) {
       break;
     }
   }
-  EXPECT_GT(kernel_->unsent_bytes(client.fd()).value(), 0u);
+  EXPECT_GT(kernel_->unsent(client.fd()).value().bytes, 0u);
   EXPECT_EQ(server.recv_exactly(sent).value().size(), sent);
   EXPECT_EQ(flags(client.fd(), "w"), "w");
   EXPECT_TRUE(is_ok(server.send_all("all")));  // carries the acknowledgement
   EXPECT_EQ(client.recv_exactly(3).value(), "all");
-  EXPECT_EQ(kernel_->unsent_bytes(client.fd()).value(), 0u);
+  EXPECT_EQ(kernel_->unsent(client.fd()).value().bytes, 0u);
 }
 
 TEST_P(ConformanceTest, CloseDeliversWhatWasSentBefore) {

@@ -304,7 +304,7 @@ Status SimNetwork::shutdown_write(int fd) noexcept {
   return {};
 }
 
-Result<size_t> SimNetwork::unsent_bytes(int fd) noexcept {
+Result<os::Unsent> SimNetwork::unsent(int fd) noexcept {
   const MutexLock lock(mutex_);
   settle();
   const SimSocket* socket = by_fd(fd);
@@ -313,9 +313,15 @@ Result<size_t> SimNetwork::unsent_bytes(int fd) noexcept {
   switch (socket->kind) {
     case SimKind::kStream:
       if (socket->life == SimLife::kListening) return Error::from_errno(EINVAL);
-      return socket->unsent.size() + (peer == nullptr ? 0 : peer->in_transit);
-    case SimKind::kPair: return peer == nullptr ? 0 : peer->received.size();
-    case SimKind::kDatagram: return size_t{0};
+      return os::Unsent{.bytes = socket->unsent.size() + (peer == nullptr ? 0 : peer->in_transit),
+                        .held_back = socket->unsent.size(),
+                        .room = send_room(*socket).left};
+    case SimKind::kPair:
+      return os::Unsent{.bytes = peer == nullptr ? 0 : peer->received.size(),
+                        .held_back = 0,
+                        .room = send_room(*socket).left};
+    case SimKind::kDatagram:
+      return os::Unsent{.bytes = 0, .held_back = 0, .room = socket->send_bytes_max};
     case SimKind::kPipeReader:
     case SimKind::kPipeWriter:
     case SimKind::kReserve: break;

@@ -63,7 +63,7 @@ const std::vector<Failures>& failures() {
        {EINTR, EAGAIN, EBADF, EDESTADDRREQ, EDQUOT, EFAULT, EFBIG, EINVAL, EIO, ENOSPC, EPERM,
         EPIPE}},
       {Call::kShutdownWrite, "shutdown", {EBADF, EINVAL, ENOTCONN, ENOTSOCK}},
-      {Call::kUnsentBytes, "ioctl", {EBADF, EFAULT, EINVAL, ENOTTY}},
+      {Call::kUnsent, "ioctl", {EBADF, EFAULT, EINVAL, ENOTTY}},
       {Call::kSendTo,
        "sendto",
        {EINTR, EAGAIN, EACCES, EBADF, ECONNRESET, EDESTADDRREQ, EFAULT, EINVAL, EISCONN, EMSGSIZE,

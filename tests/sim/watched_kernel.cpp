@@ -310,12 +310,12 @@ Status WatchedKernel::shutdown_write(int fd) noexcept {
   return done;
 }
 
-Result<size_t> WatchedKernel::unsent_bytes(int fd) noexcept {
+Result<os::Unsent> WatchedKernel::unsent(int fd) noexcept {
   if (const int code = hard(Fault::kOther, {EINVAL})) {
     if (Sock* sock = contract_.by_fd(fd)) sock->excuses.failed = true;
     return Error::from_errno(code);
   }
-  return network_.unsent_bytes(fd);
+  return network_.unsent(fd);
 }
 
 Result<size_t> WatchedKernel::send_to(int fd, std::span<const iovec> parts,
