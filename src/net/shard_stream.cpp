@@ -366,8 +366,8 @@ void Shard::discard_input(Socket& socket) noexcept {
     const Result<size_t> got = poller_->discard(context_.kernel, socket.fd, read_buffer_);
     if (!got) {
       if (!os::is_transient(got.error())) return free_socket(socket);
-      const Result<os::Unsent> unsent = context_.kernel.unsent(socket.fd);
-      if (!unsent || unsent->bytes == 0) return free_socket(socket);
+      const Result<size_t> unsent = context_.kernel.unsent_bytes(socket.fd);
+      if (!unsent || *unsent == 0) return free_socket(socket);
       break;
     }
     if (*got == 0) return free_socket(socket);

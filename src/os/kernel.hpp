@@ -31,13 +31,6 @@ struct Accepted {
   SocketAddress peer;
 };
 
-// Output of a TCP socket that its peer has not acknowledged.
-struct Unsent {
-  size_t bytes;
-  size_t held_back;  // of these, what the peer's window or the network has no room for
-  size_t room;       // about what a send would take now
-};
-
 struct Datagram {
   size_t size;  // bytes put into the buffer
   SocketAddress from;
@@ -78,7 +71,11 @@ class Kernel {
   virtual base::Result<size_t> read_foreign(int fd, std::span<char> into) noexcept = 0;
   virtual base::Result<size_t> write_foreign(int fd, std::span<const iovec> parts) noexcept = 0;
   virtual base::Status shutdown_write(int fd) noexcept = 0;
-  virtual base::Result<Unsent> unsent(int fd) noexcept = 0;
+  // Bytes of a TCP socket that the peer has not acknowledged yet.
+  virtual base::Result<size_t> unsent_bytes(int fd) noexcept = 0;
+  // About how much a send to a TCP or unix socket would be taken of now: nothing while the system
+  // holds back what it was given before. It may take less when its memory for all sockets is short.
+  virtual base::Result<size_t> send_room(int fd) noexcept = 0;
 
   // `to` null: the default destination of a connected socket.
   virtual base::Result<size_t> send_to(int fd, std::span<const iovec> parts,

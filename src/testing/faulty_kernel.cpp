@@ -163,10 +163,16 @@ Status FaultyKernel::shutdown_write(int fd) noexcept {
   return kernel_.shutdown_write(fd);
 }
 
-Result<os::Unsent> FaultyKernel::unsent(int fd) noexcept {
+Result<size_t> FaultyKernel::unsent_bytes(int fd) noexcept {
   const MemoryPause pause;
-  if (const int code = faults_.on_call(Call::kUnsent, fd)) return Error::from_errno(code);
-  return kernel_.unsent(fd);
+  if (const int code = faults_.on_call(Call::kUnsentBytes, fd)) return Error::from_errno(code);
+  return kernel_.unsent_bytes(fd);
+}
+
+Result<size_t> FaultyKernel::send_room(int fd) noexcept {
+  const MemoryPause pause;
+  if (const int code = faults_.on_call(Call::kSendRoom, fd)) return Error::from_errno(code);
+  return kernel_.send_room(fd);
 }
 
 Result<size_t> FaultyKernel::send_to(int fd, std::span<const iovec> parts,

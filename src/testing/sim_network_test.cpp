@@ -158,7 +158,7 @@ TEST_F(SimDelayTest, PacketsArriveWhenTheClockSaysSoAndNotBefore) {
   Peer client = Peer::adopt(world(), fd);
   Peer server = listener.accept().value();
   ASSERT_TRUE(is_ok(client.send_all("late")));
-  EXPECT_EQ(network_.unsent(client.fd()).value().bytes, 4u);
+  EXPECT_EQ(network_.unsent_bytes(client.fd()).value(), 4u);
   client.close();
   EXPECT_EQ(run_dry(), milliseconds(15));
   EXPECT_EQ(server.recv_until_end().value(), "late");

@@ -63,7 +63,8 @@ const std::vector<Failures>& failures() {
        {EINTR, EAGAIN, EBADF, EDESTADDRREQ, EDQUOT, EFAULT, EFBIG, EINVAL, EIO, ENOSPC, EPERM,
         EPIPE}},
       {Call::kShutdownWrite, "shutdown", {EBADF, EINVAL, ENOTCONN, ENOTSOCK}},
-      {Call::kUnsent, "ioctl", {EBADF, EFAULT, EINVAL, ENOTTY}},
+      {Call::kUnsentBytes, "ioctl", {EBADF, EFAULT, EINVAL, ENOTTY}},
+      {Call::kSendRoom, "send_room", {EBADF, EFAULT, EINVAL, ENOTTY}},
       {Call::kSendTo,
        "sendto",
        {EINTR, EAGAIN, EACCES, EBADF, ECONNRESET, EDESTADDRREQ, EFAULT, EINVAL, EISCONN, EMSGSIZE,
@@ -86,6 +87,7 @@ bool is_invisible(const Fault& fault) {
   switch (fault.call) {
     case Call::kSetOption:
     case Call::kPeerAddress:
+    case Call::kSendRoom:
     case Call::kOpenReserve:
     case Call::kWait: return true;
     case Call::kAccept:

@@ -310,12 +310,17 @@ Status WatchedKernel::shutdown_write(int fd) noexcept {
   return done;
 }
 
-Result<os::Unsent> WatchedKernel::unsent(int fd) noexcept {
+Result<size_t> WatchedKernel::unsent_bytes(int fd) noexcept {
   if (const int code = hard(Fault::kOther, {EINVAL})) {
     if (Sock* sock = contract_.by_fd(fd)) sock->excuses.failed = true;
     return Error::from_errno(code);
   }
-  return network_.unsent(fd);
+  return network_.unsent_bytes(fd);
+}
+
+Result<size_t> WatchedKernel::send_room(int fd) noexcept {
+  if (const int code = hard(Fault::kOther, {EINVAL})) return Error::from_errno(code);
+  return network_.send_room(fd);
 }
 
 Result<size_t> WatchedKernel::send_to(int fd, std::span<const iovec> parts,
