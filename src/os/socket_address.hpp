@@ -28,9 +28,8 @@ class SocketAddress {
 
   const sockaddr* data() const noexcept { return &storage_.any; }
   socklen_t size() const noexcept;
-  int family() const noexcept {
-    return storage_.any.sa_family;
-  }  // AF_UNSPEC when default-constructed
+  // AF_UNSPEC when default-constructed.
+  sa_family_t family() const noexcept { return storage_.any.sa_family; }
   bool is_v4() const noexcept { return family() == AF_INET; }
   bool is_v6() const noexcept { return family() == AF_INET6; }
   uint16_t port() const noexcept;  // host order
