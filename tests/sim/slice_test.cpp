@@ -79,7 +79,8 @@ TEST(Simulator, WhateverAllocationsFailTheEngineEndsWhatItBeganAndKeepsNothing) 
   Figures figures;
   for (uint64_t seed = first; seed < first + kStarvedSeeds; ++seed) {
     const Outcome outcome = StarvedRun(seed, figures).run(kStepsPerSeed);
-    ASSERT_EQ(outcome.divergence, "") << "starved run " << seed << ", step " << outcome.step;
+    ASSERT_EQ(outcome.divergence, "") << "step " << outcome.step << "; replay: ./dev sim " << seed
+                                      << " --events " << 4 * kStepsPerSeed;
   }
   const uint64_t failed = figures.faults[static_cast<size_t>(Fault::kAllocation)];
   std::printf("%" PRIu64 " failed allocations survived\n", failed);

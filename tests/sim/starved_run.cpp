@@ -21,7 +21,7 @@ namespace {
 
 constexpr uint32_t kShards = 2;
 constexpr size_t kIdsMax = 40;
-constexpr size_t kPeersMax = 16;
+constexpr size_t kPeersMax = 64;
 constexpr int kEndRoundsMax = 600;  // of a quarter of a second: beyond all deadlines
 constexpr uint32_t kRates[] = {1'000, 20'000, 200'000};  // in a million
 
@@ -212,7 +212,7 @@ void StarvedRun::remember(const Result<SocketId>& id, OwnerTag owner, const Life
 }
 
 void StarvedRun::call_open() {
-  if (network_->sockets() >= kIdsMax || peers_.size() >= kPeersMax * 4) return;
+  if (network_->sockets() >= kIdsMax || peers_.size() >= kPeersMax) return;
   const OwnerTag owner = some_owner();
   const bool by_name = below(4) == 0;
   const char* host = by_name ? "name.test" : "127.0.0.1";
@@ -295,7 +295,7 @@ void StarvedRun::act_of_peer() {
 }
 
 void StarvedRun::connect_peer() {
-  if (listeners_.empty() || peers_.size() >= kPeersMax * 4) return;
+  if (listeners_.empty() || peers_.size() >= kPeersMax) return;
   auto listener = listeners_.begin();
   std::advance(listener, static_cast<std::ptrdiff_t>(below(listeners_.size())));
   const int fd = sim_.open_socket(AF_INET, os::SocketType::kStream).value();

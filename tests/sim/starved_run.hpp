@@ -82,7 +82,7 @@ class StarvedRun final : public net::EventSink, public base::LogSink, public net
   void finish();
   void check_end();
   void fail(const std::string& what) {
-    if (broken_.empty()) broken_ = what;
+    if (broken_.empty()) broken_ = "with memory that fails: " + what;
   }
   size_t below(size_t bound) { return static_cast<size_t>(random_.below(bound)); }
   net::OwnerTag some_owner() { return owners_[below(owners_.size())]; }
