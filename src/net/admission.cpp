@@ -108,6 +108,21 @@ Admission::Verdict Admission::take(const ListeningPtr& listening,
   return Verdict::kWelcome;
 }
 
+Admission::Verdict Admission::change_address(const os::SocketAddress& peer) noexcept {
+  if (!listening_ || listening_->limits.per_address_max == 0) return Verdict::kWelcome;
+  const auto ip = ip_of(peer);
+  AddressCounts::Entry* entry = nullptr;
+  if (ip) {
+    const AddressCounts::Key key{*ip, listening_->has_own_limits ? listening_.get() : nullptr};
+    if (address_ != nullptr && address_->first == key) return Verdict::kWelcome;
+    entry = listening_->addresses.take(key, listening_->limits.per_address_max);
+    if (entry == nullptr) return Verdict::kAddressFull;
+  }
+  if (address_ != nullptr) listening_->addresses.give_back(*address_);
+  address_ = entry;
+  return Verdict::kWelcome;
+}
+
 void Admission::give_back() noexcept {
   if (!listening_) return;
   if (address_ != nullptr) listening_->addresses.give_back(*std::exchange(address_, nullptr));

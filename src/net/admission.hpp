@@ -10,6 +10,7 @@
 
 #include "base/mutex.hpp"
 #include "net/limits.hpp"
+#include "net/socket_options.hpp"
 #include "os/socket_address.hpp"
 
 namespace skyloom::net {
@@ -49,6 +50,9 @@ struct Listening {
   const bool has_own_limits;             // else they are the network's
   std::atomic<uint64_t> connections{0};  // only a bound is checked against it
   std::atomic<uint64_t> holders{1};      // ListeningPtr
+  // Set before anybody else knows it.
+  GreetingRules greeting{};
+  uint64_t file = 0;  // identity of a unix socket's file; 0: none
   // The listener's turn.
   int64_t second_began_ms = 0;  // accept_rate counts from here
   uint64_t accepted_in_second = 0;
@@ -93,6 +97,8 @@ class Admission {
 
   // Into an empty one, for a connection from `peer`. Not welcome: nothing is counted.
   Verdict take(const ListeningPtr& listening, const os::SocketAddress& peer) noexcept;
+  // The peer turns out to be somebody else, whom a proxy announces: its address is counted instead.
+  Verdict change_address(const os::SocketAddress& peer) noexcept;
   void give_back() noexcept;
   // The limits that its listener brought along, or null.
   const ConnectionLimits* limits() const noexcept {

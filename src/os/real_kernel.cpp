@@ -108,6 +108,11 @@ Status RealKernel::set_option(int fd, SocketOption option, int value) noexcept {
   int name = 0;
   switch (option) {
     case SocketOption::kReuseAddress: name = SO_REUSEADDR; break;
+    case SocketOption::kReusePort: name = SO_REUSEPORT; break;
+    case SocketOption::kKeepAliveIdle: level = IPPROTO_TCP, name = TCP_KEEPIDLE; break;
+    case SocketOption::kKeepAliveInterval: level = IPPROTO_TCP, name = TCP_KEEPINTVL; break;
+    case SocketOption::kKeepAliveCount: level = IPPROTO_TCP, name = TCP_KEEPCNT; break;
+    case SocketOption::kUserTimeout: level = IPPROTO_TCP, name = TCP_USER_TIMEOUT; break;
     case SocketOption::kKeepAlive: name = SO_KEEPALIVE; break;
     case SocketOption::kSendBuffer: name = SO_SNDBUF; break;
     case SocketOption::kReceiveBuffer: name = SO_RCVBUF; break;
@@ -131,6 +136,25 @@ Result<SocketAddress> RealKernel::local_address(int fd) noexcept {
 
 Result<SocketAddress> RealKernel::peer_address(int fd) noexcept {
   return address_of(::getpeername, fd);
+}
+
+Result<uint64_t> RealKernel::socket_file(const SocketAddress& address) noexcept {
+  const char* const path = address.file_path();
+  if (path == nullptr) return Error::from_errno(EINVAL);
+  struct stat file;
+  if (::lstat(path, &file) < 0) return Error::from_errno(errno);
+  if (!S_ISSOCK(file.st_mode)) return Error::from_errno(ENOTSOCK);
+  return uint64_t{file.st_ino};
+}
+
+Status RealKernel::set_file_mode(const SocketAddress& address, uint32_t mode) noexcept {
+  const char* const path = address.file_path();
+  return path == nullptr ? Error::from_errno(EINVAL) : status_of(::chmod(path, mode));
+}
+
+Status RealKernel::unlink(const SocketAddress& address) noexcept {
+  const char* const path = address.file_path();
+  return path == nullptr ? Error::from_errno(EINVAL) : status_of(::unlink(path));
 }
 
 Result<size_t> RealKernel::recv(int fd, std::span<char> into) noexcept {

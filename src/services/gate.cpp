@@ -57,8 +57,10 @@ bool Gate::on_start(Context& context, std::string_view arguments) {
   }
   frame_bytes_max_ =
       frame_limit(options_.framing, limit_of(context, "gate_frame_max", kFrameBytesMaxDefault));
-  listener_ =
-      context.listen({.host = options_.host, .port = options_.port, .backlog = kGateBacklog});
+  ListenOptions listen = options_.listen;
+  listen.host = options_.host;
+  listen.port = options_.port;
+  listener_ = context.listen(listen);
   if (listener_ == SocketId::kNone) {
     context.logf("[gate] Cannot listen on %s:%u", options_.host.c_str(), unsigned{options_.port});
     return false;
@@ -219,7 +221,7 @@ void Gate::on_listener(Context& context, const SocketEvent& event) {
   const std::string text(event.text);
   switch (event.kind) {
     case SocketEvent::Kind::kConnect:
-      if (!is_listening_ && options_.port == 0) {
+      if (!is_listening_ && options_.port == 0 && event.value != 0) {
         context.logf("[gate] Listening on %s:%d", text.c_str(), event.value);
       }
       is_listening_ = true;

@@ -42,11 +42,54 @@ TEST(GateOptions, AnIpv6HostMayHaveBrackets) {
   EXPECT_EQ(without.value().host, "::1");
 }
 
+TEST(GateOptions, WordsBehindTheFieldsAreOptionsOfTheListener) {
+  const auto options = parse_gate_options(
+      "S ! unix:/run/a:b 0 1 proxy=v2 proxy_optional=1 handshake_timeout=250 nodelay=1 "
+      "reuse_port=1 v6_only=1 file_mode=660 backlog=7 keepalive_idle=60 keepalive_interval=5 "
+      "keepalive_count=4 user_timeout=9000 receive_buffer=1000 send_buffer=2000");
+  ASSERT_TRUE(options.ok()) << options.error();
+  EXPECT_EQ(options.value().host, "unix:/run/a:b");
+  const ListenOptions& listen = options.value().listen;
+  EXPECT_EQ(listen.proxy, Proxy::kV2);
+  EXPECT_TRUE(listen.proxy_optional);
+  EXPECT_EQ(listen.handshake_timeout.count(), 250);
+  EXPECT_TRUE(listen.reuse_port);
+  EXPECT_TRUE(listen.v6_only);
+  EXPECT_EQ(listen.file_mode, 0660);
+  EXPECT_EQ(listen.backlog, 7);
+  EXPECT_TRUE(listen.accepted.no_delay);
+  EXPECT_EQ(listen.accepted.keep_alive_idle.count(), 60);
+  EXPECT_EQ(listen.accepted.keep_alive_interval.count(), 5);
+  EXPECT_EQ(listen.accepted.keep_alive_count, 4);
+  EXPECT_EQ(listen.accepted.user_timeout.count(), 9000);
+  EXPECT_EQ(listen.accepted.receive_buffer_bytes, 1000);
+  EXPECT_EQ(listen.accepted.send_buffer_bytes, 2000);
+}
+
+TEST(GateOptions, WithoutSuchWordsTheListenerIsAsItWas) {
+  const auto options = parse_gate_options("S ! 80 0 1");
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options.value().listen.backlog, 128);
+  EXPECT_EQ(options.value().listen.proxy, Proxy::kNone);
+}
+
+TEST(GateOptions, AWrongOptionIsNamed) {
+  for (const char* word :
+       {"proxy=v3", "proxy", "nodelay=2", "reuse_port=", "file_mode=888", "file_mode=1000",
+        "backlog=-1", "keepalive_count=128", "handshake_timeout=1s", "send_buffer=99999999999"}) {
+    const std::string error = error_of("S ! 80 0 1 " + std::string(word));
+    const std::string_view key = std::string_view(word).substr(0, std::string_view(word).find('='));
+    EXPECT_EQ(error.find(key), 0u) << word << ": " << error;
+    EXPECT_NE(error.find("must be"), std::string::npos) << word;
+  }
+}
+
 TEST(GateOptions, AWrongFieldIsNamed) {
   EXPECT_NE(error_of("").find("5 words"), std::string::npos);
   EXPECT_NE(error_of("S ! 80 0").find("5 words"), std::string::npos);
-  EXPECT_NE(error_of("S ! 80 0 1 more").find("5 words"), std::string::npos);
-  EXPECT_NE(error_of("S ! 80 0 1 much more").find("5 words"), std::string::npos);
+  EXPECT_EQ(error_of("S ! 80 0 1 more"), "\"more\": is no option of a gate");
+  EXPECT_EQ(error_of("S ! 80 0 1 nodelay=1 much=1"), "\"much=1\": is no option of a gate");
+  EXPECT_EQ(error_of("S ! unix: 0 1").find("address"), 0u);
   for (const char* header : {"s", "SL", "X", "2"}) {
     EXPECT_EQ(error_of(std::string(header) + " ! 80 0 1").find("header"), 0u) << header;
   }
