@@ -56,6 +56,8 @@ struct Listening {
   // The listener's turn.
   int64_t second_began_ms = 0;  // accept_rate counts from here
   uint64_t accepted_in_second = 0;
+  int64_t rest_until_ms = 0;              // 0: it does not rest
+  int64_t rest_ms = 0;                    // for how long last time
   int64_t lack_told_ms = INT64_MIN / 2;   // when the owner last heard of a lack of descriptors
   int64_t error_told_ms = INT64_MIN / 2;  // when the log last heard that accepting fails
 };

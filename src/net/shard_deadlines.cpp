@@ -60,7 +60,7 @@ std::optional<Deadline> Shard::deadline_of(const Socket& socket) const noexcept 
         after(Kind::kGreeting, socket.waiting_since_ms, socket.opening->greeting.timeout_ms);
       }
       break;
-    case SocketState::kListening: after(Kind::kAccept, 0, socket.pause_until_ms); break;
+    case SocketState::kListening: after(Kind::kAccept, 0, socket.listening->rest_until_ms); break;
     case SocketState::kOpen:
     case SocketState::kWriteClosed:
       if (socket.awaits_first_byte && wants_input(socket)) {
@@ -89,7 +89,7 @@ std::optional<Deadline> Shard::deadline_of(const Socket& socket) const noexcept 
       after(Kind::kLinger, socket.waiting_since_ms, limits.linger_timeout_ms);
       // Not once the time is up, or a look that is due as well would be taken instead.
       if (!first || first->at_ms > now_ms_) {
-        at(Kind::kLingerLook, socket.looked_ms + kLingerLookMs);
+        at(Kind::kLingerLook, socket.input_since_ms + kLingerLookMs);
       }
       break;
     case SocketState::kFree:

@@ -224,7 +224,7 @@ bool Shard::accept_one(Socket& listener) noexcept {
     rest_listener(listener);
     return false;
   }
-  listener.pause_ms = 0;
+  listener.listening->rest_ms = 0;
   Admission admission;
   switch (admission.take(listener.listening, accepted->peer)) {
     case Admission::Verdict::kWelcome: break;
@@ -325,7 +325,7 @@ bool Shard::is_within_accept_rate(Socket& listener) noexcept {
   base::Text<255> line("socket ");
   line << listener.id.load(kOurTurn) << ": net_accept_rate = " << rate;
   tell_limit("net_accept_rate", line << " reached: connections wait");
-  listener.pause_until_ms = listening.second_began_ms + kAcceptRateMs;
+  listening.rest_until_ms = listening.second_began_ms + kAcceptRateMs;
   (void)update_interest(listener);
   arm_deadline(listener);
   return false;
@@ -390,16 +390,17 @@ void Shard::hold_reserve() noexcept {
 
 void Shard::rest_listener(Socket& listener) noexcept {
   const Limits& limits = context_.limits;
-  listener.pause_ms =
-      std::clamp(listener.pause_ms * 2, limits.accept_backoff_ms_min,
+  Listening& listening = *listener.listening;
+  listening.rest_ms =
+      std::clamp(listening.rest_ms * 2, limits.accept_backoff_ms_min,
                  std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
-  listener.pause_until_ms = now_ms_ + listener.pause_ms;
+  listening.rest_until_ms = now_ms_ + listening.rest_ms;
   (void)update_interest(listener);  // less interest: cannot fail
   arm_deadline(listener);
 }
 
 void Shard::wake_listener(Socket& listener) noexcept {
-  listener.pause_until_ms = 0;
+  listener.listening->rest_until_ms = 0;
   hold_reserve();
   if (!update_interest(listener)) return rest_listener(listener);
   if (wants_input(listener)) accept_some(listener);  // it may have been paused meanwhile

@@ -82,7 +82,7 @@ void Shard::reset_locked(Socket& socket) noexcept {
   socket.accept_burst = 1;
   socket.route = {};
   socket.waiting_since_ms = now_ms;
-  socket.input_since_ms = socket.pause_until_ms = socket.pause_ms = 0;
+  socket.input_since_ms = 0;
   socket.discarded_bytes = 0;
   socket.read_hint = socket.system_drops = 0;
 }
@@ -119,7 +119,7 @@ bool Shard::wants_input(const Socket& socket) const noexcept {
     case SocketState::kWriteClosed:
       return !socket.paused && !socket.full && !socket.orphaned && !reading_stopped_ &&
              !socket.peer_ended;
-    case SocketState::kListening: return !socket.paused && socket.pause_until_ms == 0;
+    case SocketState::kListening: return !socket.paused && socket.listening->rest_until_ms == 0;
     case SocketState::kLingering: return true;
     case SocketState::kGreeting: return !reading_stopped_;
     case SocketState::kFree:

@@ -359,7 +359,7 @@ void Shard::finish_output(Socket& socket) noexcept {
 // on its way. So input is read and dropped until the peer's FIN, or until nothing is left that
 // could be lost: no input and every byte of ours acknowledged.
 void Shard::discard_input(Socket& socket) noexcept {
-  socket.looked_ms = now_ms_;
+  socket.input_since_ms = now_ms_;
   // A peer that never stops sending cannot hold the turn.
   const uint64_t look_end = socket.discarded_bytes + context_.limits.turn_bytes_max;
   while (socket.discarded_bytes < look_end) {

@@ -6,8 +6,8 @@
 //      │                    │ ╲                            │ close
 //      └──(UDP, bind)──────>│  write failed ─> write_closed│
 //   accepted ──start──────> │                        │     │
-//      ^ PROXY header         │                        │     │
-//   greeting                  │                        │     │
+//      ^ PROXY header       │                        │     │
+//   greeting                │                        │     │
 //                           └──close──> closing <────┼─────┘
 //                                          │ output sent, FIN sent
 //                                          v
@@ -105,7 +105,7 @@ struct Socket : base::MpscNode,
   int fd = -1;                             // both
   SocketState state = SocketState::kFree;  // both
   SocketKind kind = SocketKind::kTcp;      // both
-  int family = 0;                          // both; of a UDP socket with a descriptor
+  sa_family_t family = AF_UNSPEC;          // both; of a UDP socket with a descriptor
   OwnerTag owner = 0;                      // both
   os::SocketAddress peer;                  // both; UDP: the default destination, if any
 
@@ -118,12 +118,13 @@ struct Socket : base::MpscNode,
   bool in_outbox = false;        // mutex; a worker will flush it
   bool in_attention = false;     // mutex; waits in the shard's attention queue
   bool end_unposted = false;     // mutex; no memory for the command: attention ends it
-  std::optional<base::Error> write_error;  // mutex; for the turn to tell
-  WriteQueue output;                       // mutex
-  std::unique_ptr<UdpQueue> udp_output;    // mutex
-  uint64_t warn_at = 0;                    // mutex
-  uint64_t counted_bytes = 0;              // mutex; our part of the network's total
-  bool warned = false;                     // mutex
+  bool warned = false;           // mutex
+  std::optional<base::Error> write_error;   // mutex; for the turn to tell
+  std::optional<base::Error> error_untold;  // turn; the sink had no memory, see close_untold
+  WriteQueue output;                        // mutex
+  std::unique_ptr<UdpQueue> udp_output;     // mutex
+  uint64_t warn_at = 0;                     // mutex
+  uint64_t counted_bytes = 0;               // mutex; our part of the network's total
 
   std::atomic<uint64_t> read_bytes{0};  // statistics: one writer at a time, any reader
   std::atomic<uint64_t> write_bytes{0};
@@ -131,32 +132,29 @@ struct Socket : base::MpscNode,
   std::atomic<int64_t> write_ms{0};
   std::atomic<bool> reading{false};
 
-  bool registered = false;    // turn; the poller knows the descriptor
-  Interest armed;             // turn
-  bool paused = false;        // turn
-  bool full = false;          // turn; the sink has no appetite for full_for
-  int64_t orphaned_ms = 0;    // turn; since when
-  bool error_told = false;    // turn
-  bool close_untold = false;  // turn; the sink had no memory: told again and again, and
-  std::optional<base::Error> error_untold;  // turn; the id stays until then
-  bool peer_ended = false;                  // turn; nothing more will come
-  bool awaits_first_byte = false;           // turn; started, and nothing came so far
-  uint8_t accept_burst = 1;                 // turn
-  OwnerTag full_for = 0;                    // turn
-  Route route;                              // turn
-  ListeningPtr listening;                   // both; of a listener, from the call of listen on
-  Admission admission;                      // both; of an accepted connection, if it is counted
-  std::unique_ptr<FrameCutter> cutter;      // turn; null: no framing
-  std::unique_ptr<Opening> opening;         // turn, once the id's command has arrived
-  int64_t waiting_since_ms = 0;             // turn; since when the state's deadline runs
-  int64_t input_since_ms = 0;               // turn; since when the first byte, or the rest of a
-                                            // frame, is awaited
-  int64_t pause_until_ms = 0;               // turn; listener: accepting rests
-  int64_t pause_ms = 0;                     // turn; listener: for how long last time
-  uint64_t discarded_bytes = 0;             // turn; lingering
-  int64_t looked_ms = 0;                    // turn; lingering: when input was last discarded
-  uint32_t read_hint = 0;                   // turn; how much the next read is likely to bring
-  uint32_t system_drops = 0;  // turn; UDP: datagrams that the system has dropped so far
+  bool registered = false;         // turn; the poller knows the descriptor
+  Interest armed;                  // turn
+  bool paused = false;             // turn
+  bool full = false;               // turn; the sink has no appetite for full_for
+  bool error_told = false;         // turn
+  bool close_untold = false;       // turn; the sink had no memory: told again and again, and the
+                                   // id stays until then
+  bool peer_ended = false;         // turn; nothing more will come
+  bool awaits_first_byte = false;  // turn; started, and nothing came so far
+  uint8_t accept_burst = 1;        // turn
+  OwnerTag full_for = 0;           // turn
+  Route route;                     // turn
+  ListeningPtr listening;          // both; of a listener, from the call of listen on
+  Admission admission;             // both; of an accepted connection, if it is counted
+  std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
+  std::unique_ptr<Opening> opening;     // turn, once the id's command has arrived
+  int64_t waiting_since_ms = 0;         // turn; since when the state's deadline runs
+  int64_t input_since_ms = 0;           // turn; since when the first byte, or the rest of a frame,
+                                        // is awaited; lingering: when input was last discarded
+  int64_t orphaned_ms = 0;              // turn; since when
+  uint64_t discarded_bytes = 0;         // turn; lingering
+  uint32_t read_hint = 0;               // turn; how much the next read is likely to bring
+  uint32_t system_drops = 0;            // turn; UDP: datagrams that the system has dropped so far
 };
 
 // Output waits for the socket to open.

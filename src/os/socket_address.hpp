@@ -53,9 +53,8 @@ class SocketAddress {
     return is_unix() ? reinterpret_cast<const sockaddr*>(&unix_address().name) : &storage_.any;
   }
   socklen_t size() const noexcept;
-  int family() const noexcept {
-    return storage_.any.sa_family;
-  }  // AF_UNSPEC when default-constructed
+  // AF_UNSPEC when default-constructed.
+  sa_family_t family() const noexcept { return storage_.any.sa_family; }
   bool is_v4() const noexcept { return family() == AF_INET; }
   bool is_v6() const noexcept { return family() == AF_INET6; }
   bool is_unix() const noexcept { return family() == AF_UNIX; }
