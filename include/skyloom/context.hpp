@@ -63,6 +63,32 @@ enum class Proxy : int {
   kAny = SKYLOOM_PROXY_ANY,
 };
 
+inline constexpr int kNoLimit = -1;  // also as a duration
+
+// What becomes of a write when the connection's queued output is at its limit.
+enum class WriteBufferPolicy : int {
+  kOfNode = 0,
+  kClose = SKYLOOM_WBUFFER_CLOSE,
+  kRefuse = SKYLOOM_WBUFFER_REFUSE,
+  kDropLow = SKYLOOM_WBUFFER_DROP_LOW,
+};
+
+// Of a listener and what it accepts, in place of the node's; 0: the node's, kNoLimit: none.
+// Meanings: skynet/skyloom.h.
+struct ListenerLimits {
+  int connections_max = 0;
+  int per_address_max = 0;
+  int accepts_per_second = 0;
+  std::chrono::milliseconds first_byte_timeout{0};
+  std::chrono::milliseconds idle_timeout{0};
+  std::chrono::milliseconds frame_timeout{0};
+  std::chrono::milliseconds write_timeout{0};
+  std::chrono::milliseconds linger_timeout{0};
+  int frame_bytes_max = 0;
+  int64_t write_buffer_max = 0;
+  WriteBufferPolicy write_buffer_policy = WriteBufferPolicy::kOfNode;
+};
+
 struct ListenOptions {
   std::string_view host = "127.0.0.1";  // also "unix:/path", "unix:@name", "::" for both families
   uint16_t port = 0;                    // 0: the system picks one; the kConnect event tells which
@@ -74,6 +100,7 @@ struct ListenOptions {
   bool proxy_optional = false;
   std::chrono::milliseconds handshake_timeout{0};  // 0: the node's
   SocketOptions accepted{};
+  ListenerLimits limits{};
 };
 
 // Of a live socket (skynet/skyloom.h).
@@ -255,6 +282,7 @@ class Context {
     c_options.proxy_optional = options.proxy_optional ? 1 : 0;
     c_options.handshake_timeout = clamped(options.handshake_timeout.count());
     put(options.accepted, c_options);
+    put(options.limits, c_options);
     return socket_of(skyloom_socket_listen(context_, &c_options));
   }
   // Reads by itself once it is open; writes before that are queued.
@@ -386,6 +414,19 @@ class Context {
     into.user_timeout = clamped(options.user_timeout.count());
     into.receive_buffer = options.receive_buffer_bytes;
     into.send_buffer = options.send_buffer_bytes;
+  }
+  static void put(const ListenerLimits& limits, skyloom_listen_options& into) noexcept {
+    into.max_per_listener = limits.connections_max;
+    into.max_per_ip = limits.per_address_max;
+    into.accept_rate = limits.accepts_per_second;
+    into.first_byte_timeout = clamped(limits.first_byte_timeout.count());
+    into.idle_timeout = clamped(limits.idle_timeout.count());
+    into.frame_timeout = clamped(limits.frame_timeout.count());
+    into.write_timeout = clamped(limits.write_timeout.count());
+    into.linger_timeout = clamped(limits.linger_timeout.count());
+    into.frame_max = limits.frame_bytes_max;
+    into.wbuffer_max = limits.write_buffer_max;
+    into.wbuffer_policy = static_cast<int>(limits.write_buffer_policy);
   }
   static SocketId socket_of(int id) noexcept { return id > 0 ? SocketId{id} : SocketId::kNone; }
   static int parse_int(const char* text) noexcept {

@@ -34,7 +34,7 @@ int skyloom_socket_framing(struct skynet_context* context, int id, int framing,
 int skyloom_socket_route(struct skynet_context* context, int id, uint32_t to, uint32_t source,
                          int type, int session);
 
-/* Options of a socket that lives. Numbers outside the range are refused with -1. */
+/* Options of a socket that lives. */
 #define SKYLOOM_OPTION_NODELAY 1            /* 0 or 1 */
 #define SKYLOOM_OPTION_KEEPALIVE 2          /* 0 or 1; every TCP socket begins with 1 */
 #define SKYLOOM_OPTION_KEEPALIVE_IDLE 3     /* 1 to 32767 seconds of silence before a probe */
@@ -44,9 +44,9 @@ int skyloom_socket_route(struct skynet_context* context, int id, uint32_t to, ui
 #define SKYLOOM_OPTION_RECEIVE_BUFFER 7 /* bytes, from 1 on; also of UDP sockets, like the next */
 #define SKYLOOM_OPTION_SEND_BUFFER 8    /* bytes, from 1 on */
 
-/* 0, or -1 for an unknown option or a value outside its range. An unknown id, and an option that
- * the socket's kind does not have, is ignored. Of a listener: also of what it accepts from then on.
- * In the order of the caller's other commands on this socket. Any thread. */
+/* 0, or -1 for an unknown option or a value outside its range; the log says which. An unknown id,
+ * and an option that the socket's kind does not have, is ignored. Of a listener: also of what it
+ * accepts from then on. In the order of the caller's other commands on this socket. Any thread. */
 int skyloom_socket_set_option(struct skynet_context* context, int id, int option, int value);
 
 /* Whether clients come through a proxy that tells who they are (the PROXY protocol). With it, a
@@ -57,6 +57,11 @@ int skyloom_socket_set_option(struct skynet_context* context, int id, int option
 #define SKYLOOM_PROXY_V1 1
 #define SKYLOOM_PROXY_V2 2
 #define SKYLOOM_PROXY_ANY 3 /* one of them */
+
+/* What becomes of a send when the connection's queued output is at its limit. */
+#define SKYLOOM_WBUFFER_CLOSE 1    /* ERROR, then CLOSE */
+#define SKYLOOM_WBUFFER_REFUSE 2   /* the send fails */
+#define SKYLOOM_WBUFFER_DROP_LOW 3 /* low-priority output goes first, then the send fails */
 
 /* Zero everything, then set `size` to the size of the struct and what you want: every 0 is the
  * default. Fields may be added behind the last one; a struct of an older program stays valid, and
@@ -84,6 +89,20 @@ struct skyloom_listen_options {
   int user_timeout;
   int receive_buffer;
   int send_buffer;
+  /* In place of the node's (the keys of the configuration): 0: the node's, -1: no limit.
+   * Connections keep them when their listener is gone. */
+  int max_per_listener; /* net_max_per_listener; more are closed before anybody hears of them */
+  int max_per_ip;       /* net_max_per_ip; when it is another than the node's, this listener counts
+                         * for itself */
+  int accept_rate;      /* net_accept_rate: per second, more wait in the backlog */
+  int first_byte_timeout; /* net_first_byte_timeout, milliseconds like all of them */
+  int idle_timeout;       /* net_idle_timeout */
+  int frame_timeout;      /* gate_frame_timeout */
+  int write_timeout;      /* net_write_timeout */
+  int linger_timeout;     /* net_linger_timeout */
+  int frame_max;          /* bytes, beside the limit that the framing is set with */
+  int wbuffer_policy;     /* SKYLOOM_WBUFFER_...; 0: net_wbuffer_policy */
+  int64_t wbuffer_max;    /* net_wbuffer_max: bytes of queued output, up to 1 << 40 */
 };
 
 /* An id, or -1; the log says why. Accepts after skynet_socket_start. Any thread. The file of a unix

@@ -1,7 +1,9 @@
 // skyloom.h: listening, connecting and live sockets with options.
 #include <climits>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <type_traits>
 
 #include "capi/arguments.hpp"
 #include "capi/capi.hpp"
@@ -11,8 +13,10 @@ using skyloom::base::Result;
 using skyloom::capi::current_node;
 using skyloom::capi::is_port;
 using skyloom::capi::text_of;
+using skyloom::net::ConnectionLimits;
 using skyloom::net::SocketId;
 using skyloom::net::SocketOptions;
+using skyloom::net::WriteBufferPolicy;
 using skyloom::node::Node;
 using skyloom::os::SocketOption;
 
@@ -29,6 +33,8 @@ struct OptionRow {
 constexpr int kKeepAliveSecondsMax = 32767;  // the kernel's
 constexpr int kKeepAliveCountMax = 127;
 constexpr int kFileModeMax = 0777;
+constexpr int kNoLimit = -1;
+constexpr int64_t kBytesMax = int64_t{1} << 40;
 
 constexpr OptionRow kOptions[] = {
     {"nodelay", SKYLOOM_OPTION_NODELAY, SocketOption::kNoDelay, 0, 1},
@@ -70,7 +76,9 @@ class Reader {
     return known;
   }
 
-  int in_range(const char* field, int value, int min, int max) {
+  template <class Number>
+  Number in_range(const char* field, Number value, std::type_identity_t<Number> min,
+                  std::type_identity_t<Number> max) {
     if (value < min || value > max) {
       fail(std::string(field) + " = " + std::to_string(value) + ": must be " + std::to_string(min) +
            " to " + std::to_string(max));
@@ -95,6 +103,38 @@ class Reader {
       options.set(row.option, in_range(row.name, values[index], 0, row.max));
     }
     return options;
+  }
+
+  // Nothing when it asks for none: then the node's hold.
+  std::optional<ConnectionLimits> limits(const skyloom_listen_options& given,
+                                         const ConnectionLimits& of_node) {
+    ConnectionLimits limits = of_node;
+    bool any = false;
+    const auto take = [&](const char* field, int64_t value, auto& limit, int64_t max = INT_MAX) {
+      if (value == 0) return;
+      any = true;
+      in_range(field, value, kNoLimit, max);
+      limit = static_cast<std::remove_reference_t<decltype(limit)>>(value == kNoLimit ? 0 : value);
+    };
+    take("max_per_listener", given.max_per_listener, limits.connections_max);
+    take("max_per_ip", given.max_per_ip, limits.per_address_max);
+    take("accept_rate", given.accept_rate, limits.accept_rate);
+    take("first_byte_timeout", given.first_byte_timeout, limits.first_byte_timeout_ms);
+    take("idle_timeout", given.idle_timeout, limits.idle_timeout_ms);
+    take("frame_timeout", given.frame_timeout, limits.frame_timeout_ms);
+    take("write_timeout", given.write_timeout, limits.write_timeout_ms);
+    take("linger_timeout", given.linger_timeout, limits.linger_timeout_ms);
+    take("frame_max", given.frame_max, limits.frame_bytes_max);
+    take("wbuffer_max", given.wbuffer_max, limits.write_buffer_max, kBytesMax);
+    switch (in_range("wbuffer_policy", given.wbuffer_policy, 0, SKYLOOM_WBUFFER_DROP_LOW)) {
+      case SKYLOOM_WBUFFER_CLOSE: limits.write_buffer_policy = WriteBufferPolicy::kClose; break;
+      case SKYLOOM_WBUFFER_REFUSE: limits.write_buffer_policy = WriteBufferPolicy::kRefuse; break;
+      case SKYLOOM_WBUFFER_DROP_LOW:
+        limits.write_buffer_policy = WriteBufferPolicy::kDropLow;
+        break;
+      default: break;
+    }
+    return any || given.wbuffer_policy != 0 ? std::optional(limits) : std::nullopt;
   }
 
   uint16_t port(int value) {
@@ -159,7 +199,8 @@ int skyloom_socket_listen(skynet_context* context, const skyloom_listen_options*
           reader.in_range("proxy", given.proxy, SKYLOOM_PROXY_NONE, SKYLOOM_PROXY_ANY)),
       .handshake_timeout_ms =
           reader.in_range("handshake_timeout", given.handshake_timeout, 0, INT_MAX),
-      .options = reader.socket_options(given)};
+      .options = reader.socket_options(given),
+      .limits = reader.limits(given, node->network().limits())};
   (void)reader.flag("proxy_optional", given.proxy_optional);
   if (!reader.ok()) return -1;
   return reader.id_of(wanted.host, wanted.port, node->listen(owner_of(context), wanted));
@@ -177,16 +218,20 @@ int skyloom_socket_connect(skynet_context* context, const skyloom_connect_option
   return reader.id_of(wanted.host, wanted.port, node->connect(owner_of(context), wanted));
 }
 
-int skyloom_socket_set_option(skynet_context* /*context*/, int id, int option, int value) {
+int skyloom_socket_set_option(skynet_context* context, int id, int option, int value) {
+  Reader reader(context, "set_option");
   for (const OptionRow& row : kOptions) {
     if (row.number != option) continue;
-    if (value < row.min || value > row.max) return -1;
+    reader.in_range(row.name, value, row.min, row.max);
+    if (!reader.ok()) return -1;
     Node* node = current_node();
     if (node != nullptr && id > 0) {
       node->network().set_option(static_cast<SocketId>(id), row.option, value);
     }
     return 0;
   }
+  reader.fail("option " + std::to_string(option) + ": must be 1 to " +
+              std::to_string(SKYLOOM_OPTION_SEND_BUFFER));
   return -1;
 }
 

@@ -20,6 +20,7 @@ struct Command : base::MpscNode {
     kClose,
     kShutdown,
     kOption,        // `option`, `value`
+    kListenerGone,  // to every shard: `socket` is what its clients greet
     kFraming,       // `framing`, `frame_bytes_max`
     kRoute,         // `route`
     kDefaultPeer,   // UDP: `resolved` has one address

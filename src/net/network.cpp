@@ -145,9 +145,7 @@ void Network::on_resolved(SocketId id, uint16_t port, Command::Kind kind,
 }
 
 ListeningPtr Network::make_listening(const ListenOptions& options) noexcept {
-  const ConnectionLimits& limits = options.limits ? *options.limits : context_.limits;
-  ListeningPtr listening =
-      ListeningPtr::make(context_.addresses, limits, options.limits.has_value());
+  ListeningPtr listening = ListeningPtr::make(context_.addresses, context_.limits, options.limits);
   if (!listening) return listening;
   listening->greeting = {.proxy = options.proxy,
                          .versions = options.proxy_versions,

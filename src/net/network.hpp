@@ -128,6 +128,7 @@ class Network {
 
   std::vector<SocketSnapshot> info();
   const Counters& counters() const { return context_.counters; }
+  const Limits& limits() const { return context_.limits; }
   uint32_t shard_count() const { return static_cast<uint32_t>(context_.shards.size()); }
   Shard& shard(uint32_t index) { return *context_.shards[index]; }
 

@@ -33,6 +33,7 @@ Shard::Shard(ShardContext& context, std::unique_ptr<Poller> poller, uint32_t ind
 }
 
 Shard::~Shard() {
+  is_over_ = true;
   for_each_in_turn([&](Socket& socket) { free_socket(socket); });
   while (Command* command = commands_.pop()) delete command;
 }
@@ -139,6 +140,7 @@ void Shard::run(Command& command) noexcept {
     case Kind::kStart: return start(command.socket, command.owner);
     case Kind::kOwnerGone: return owner_gone(command.owner);
     case Kind::kOwnerDrained: return owner_drained(command.owner);
+    case Kind::kListenerGone: return listener_gone(command.socket);
     case Kind::kStopListening:
       return for_each_in_turn([&](Socket& socket) {
         if (is_listener(socket.state) || socket.state == SocketState::kGreeting) {

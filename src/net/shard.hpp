@@ -186,6 +186,7 @@ class Shard {
   void detach(Socket& socket) noexcept;
   void let_go(Socket& socket) noexcept;
   void free_socket(Socket& socket) noexcept;
+  void end_listening(const Socket& socket, const Listening& listening) noexcept;
   void retire_id(Socket& socket) noexcept;
   Appetite tell(OwnerTag owner, Event event) noexcept;
   bool emit(Socket& socket, Event event) noexcept;
@@ -247,7 +248,9 @@ class Shard {
   void read_greeting(Socket& socket) noexcept;
   void on_greeting_over(Socket& socket, const base::Error& reason) noexcept;
   void refuse_greeting(Socket& socket, const base::Error& reason) noexcept;
+  void listener_gone(SocketId listener) noexcept;
   void introduce(Socket& socket, const os::SocketAddress& peer) noexcept;
+  bool tell_introduced(Socket& socket, SocketId listener_id) noexcept;
   void deliver_early(Socket& socket) noexcept;
 
   // shard_stream.cpp: bytes in, bytes out, the end
@@ -302,6 +305,7 @@ class Shard {
   int64_t now_ms_ = 0;
   bool has_told_ = false;  // an event, in this turn
   bool reading_stopped_ = false;
+  bool is_over_ = false;               // so are the other shards, or will be
   std::optional<int64_t> summary_ms_;  // when the next line of the limits' log is due
   base::TimerWheel deadlines_;
   static constexpr size_t kOwnerBuckets = 1024;

@@ -57,14 +57,15 @@ void Shard::begin_greeting(Socket& socket) noexcept {
 
 void Shard::read_greeting(Socket& socket) noexcept {
   Opening& opening = *socket.opening;
+  const bool is_optional = opening.greeting.proxy == ProxyMode::kOptional;
   // A header that is not whole is shorter than this, so there is always room.
   const size_t room =
       std::min(codec::kProxyV2BytesMax - opening.received.size(), read_buffer_.size());
   const Result<size_t> got = recv_into(socket, std::span(read_buffer_).first(room));
-  if (!got) {
-    if (!os::is_transient(got.error())) free_socket(socket);
-    return;
-  }
+  if (!got && os::is_transient(got.error())) return;
+  // Whoever only connects and goes asks whether we are alive, as balancers do.
+  if ((!got || *got == 0) && opening.received.empty() && !is_optional) return free_socket(socket);
+  if (!got) return refuse_greeting(socket, got.error());
   if (*got == 0) return on_greeting_over(socket, Error::of(Errc::kProxyHeader));
   if (!base::try_allocate([&] { opening.received.append(read_buffer_.data(), *got); })) {
     return refuse_greeting(socket, Error::from_errno(ENOMEM));
@@ -88,38 +89,38 @@ void Shard::on_greeting_over(Socket& socket, const Error& reason) noexcept {
   if (opening.greeting.proxy == ProxyMode::kOptional && !has_begun) {
     return introduce(socket, socket.peer);
   }
-  // Whoever only connects and goes asks whether we are alive, as balancers do.
-  if (opening.received.empty() && reason.is(Errc::kProxyHeader)) return free_socket(socket);
   refuse_greeting(socket, reason);
 }
 
 void Shard::refuse_greeting(Socket& socket, const Error& reason) noexcept {
   context_.counters.add(&Counters::greetings_refused);
   base::Text<255> line("client ");
-  line << socket.peer.text() << " of listener " << socket.opening->listener;
-  tell_limit("proxy header", line << " closed: " << reason.text());
+  const GreetingRules& rules = socket.opening->greeting;
+  line << socket.peer.text() << " of listener " << socket.opening->listener
+       << " closed: " << reason.text();
+  if (reason.is(Errc::kProxyHeaderLate)) line << " (" << rules.timeout_ms << " ms)";
+  tell_limit("proxy header", line);
   free_socket(socket);
+}
+
+// Its clients in this shard that nobody has heard of; the listener is gone, or not the same.
+void Shard::listener_gone(SocketId listener) noexcept {
+  for_each_in_turn([&](Socket& socket) {
+    if (socket.state != SocketState::kGreeting || socket.opening->listener != listener) return;
+    free_socket(socket);
+  });
 }
 
 // From here on it is an accepted socket like any other, if its listener still wants one.
 void Shard::introduce(Socket& socket, const os::SocketAddress& peer) noexcept {
   const SocketId listener_id = socket.opening->listener;
-  Shard& home = *context_.shards[listener_id & (context_.shards.size() - 1)];
-  std::optional<OwnerTag> owner;
-  if (Socket* listener = home.find_candidate(listener_id)) {
-    MutexLock lock(listener->mutex);
-    const bool is_same = listener->id.load(std::memory_order_relaxed) == listener_id;  // under it
-    if (is_same && is_listener(listener->state) && !listener->close_requested) {
-      owner = listener->owner;
-    }
-  }
-  if (!owner) return free_socket(socket);
-  if (socket.admission.change_address(peer) == Admission::Verdict::kAddressFull) {
+  if (socket.admission.take_address(peer) == Admission::Verdict::kAddressFull) {
     context_.counters.add(&Counters::refused);
     context_.counters.add(&Counters::refused_address);
     base::Text<255> line("socket ");
-    line << listener_id << ": connection from " << peer.text();
-    tell_limit("net_max_per_ip", line << " through a proxy refused: net_max_per_ip");
+    line << listener_id << ": connection from " << peer.text() << " through a proxy refused: ";
+    line << "net_max_per_ip = " << socket.admission.limits()->per_address_max;
+    tell_limit("net_max_per_ip", line);
     return free_socket(socket);
   }
   detach(socket);  // unwatched until it is started, as every accepted socket
@@ -127,15 +128,28 @@ void Shard::introduce(Socket& socket, const os::SocketAddress& peer) noexcept {
   {
     MutexLock lock(socket.mutex);
     socket.peer = peer;
-    socket.state = SocketState::kAccepted;
   }
-  set_owner(socket, *owner);
+  set_state(socket, SocketState::kAccepted);
   if (socket.opening->received.empty()) socket.opening.reset();
+  if (!tell_introduced(socket, listener_id)) discard(socket);
+}
+
+// False: nobody has heard of it. The listener may live in another shard: its mutex keeps ACCEPT
+// before its CLOSE.
+bool Shard::tell_introduced(Socket& socket, SocketId listener_id) noexcept {
+  Shard& home = *context_.shards[listener_id & (context_.shards.size() - 1)];
+  Socket* listener = home.find_candidate(listener_id);
+  if (listener == nullptr) return false;
+  MutexLock lock(listener->mutex);
+  const bool is_same = listener->id.load(std::memory_order_relaxed) == listener_id;  // under it
+  if (!is_same || !is_listener(listener->state) || listener->close_requested) return false;
+  const OwnerTag owner = listener->owner;
+  set_owner(socket, owner);
+  const os::AddressText text = socket.peer.text();
   const auto id = static_cast<int32_t>(socket.id.load(std::memory_order_relaxed));  // our own turn
-  const Appetite appetite =
-      tell(*owner,
-           {.kind = EventKind::kAccept, .socket = listener_id, .value = id, .text = peer.text()});
-  if (appetite == Appetite::kBroken) discard(socket);
+  return tell(owner,
+              {.kind = EventKind::kAccept, .socket = listener_id, .value = id, .text = text}) !=
+         Appetite::kBroken;
 }
 
 // What came with the header is the first that the stream brings.

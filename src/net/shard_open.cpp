@@ -226,7 +226,10 @@ bool Shard::accept_one(Socket& listener) noexcept {
   }
   listener.listening->rest_ms = 0;
   Admission admission;
-  switch (admission.take(listener.listening, accepted->peer)) {
+  // Whoever greets says later who it is; a proxy's own address would be everybody's.
+  const bool greets = listener.listening->greeting.proxy != ProxyMode::kOff;
+  switch (greets ? admission.take(listener.listening)
+                 : admission.take(listener.listening, accepted->peer)) {
     case Admission::Verdict::kWelcome: break;
     case Admission::Verdict::kListenerFull:
       refuse(listener, *accepted, &Counters::refused_listener, "net_max_per_listener",

@@ -216,9 +216,7 @@ void Shard::free_socket(Socket& socket) noexcept {
   static_cast<OwnerLink&>(socket).unlink();
   static_cast<FullLink&>(socket).unlink();
   deadlines_.cancel(socket);
-  if (listening && listening->file != 0) {
-    remove_file(context_.kernel, socket.peer, listening->file);
-  }
+  if (listening) end_listening(socket, *listening);
   socket.cutter.reset();
   socket.opening.reset();
   if (fd >= 0 && ours) context_.kernel.close(fd);  // before anybody is told that it is gone
@@ -227,6 +225,16 @@ void Shard::free_socket(Socket& socket) noexcept {
     static_cast<base::ListLink<UntoldLinkTag>&>(socket).unlink();
   }
   retire_id(socket);
+}
+
+void Shard::end_listening(const Socket& socket, const Listening& listening) noexcept {
+  if (listening.file != 0) remove_file(context_.kernel, socket.peer, listening.file);
+  if (listening.greeting.proxy == ProxyMode::kOff || is_over_) return;
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  for (const std::unique_ptr<Shard>& shard : context_.shards) {
+    // Without memory they end at their deadline, or when they have greeted.
+    (void)shard->post(shard->make_command(Command::Kind::kListenerGone, id));
+  }
 }
 
 void Shard::retire_id(Socket& socket) noexcept {
@@ -269,6 +277,10 @@ void Shard::emit_error(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::emit_close(Socket& socket) noexcept {
+  if (is_listener(socket.state)) {  // other shards introduce its clients until now
+    MutexLock lock(socket.mutex);
+    socket.close_requested = true;
+  }
   socket.close_untold = true;
   if (!try_to_tell(socket)) keep_untold(socket);
 }
@@ -432,12 +444,15 @@ void Shard::owner_gone(OwnerTag owner) noexcept {
   for (Socket* socket = bucket.front(); socket != nullptr;) {
     Socket* next = bucket.next_of(*socket);
     if (socket->owner == owner && !socket->orphaned) {
+      if (socket->state == SocketState::kGreeting) {  // it goes with its listener
+        socket = next;
+        continue;
+      }
       {
         MutexLock lock(socket->mutex);
         socket->orphaned = true;
       }
-      if (socket->listening || socket->kind == SocketKind::kUdp ||
-          socket->state == SocketState::kGreeting) {
+      if (socket->listening || socket->kind == SocketKind::kUdp) {
         had_listener |= static_cast<bool>(socket->listening);
         free_socket(*socket);
       } else {

@@ -41,8 +41,13 @@ Result<SocketAddress> address_of(Query query, int fd) noexcept {
   socklen_t size = sizeof storage;
   if (query(fd, reinterpret_cast<sockaddr*>(&storage), &size) < 0) return Error::from_errno(errno);
   const auto address = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
-  if (!address) return Error::from_errno(EAFNOSUPPORT);
+  if (!address) return Error::from_errno(storage.ss_family == AF_UNIX ? ENOMEM : EAFNOSUPPORT);
   return *address;
+}
+
+// Whose address could not be copied.
+SocketAddress unknown_peer(int family) noexcept {
+  return family == AF_UNIX ? SocketAddress::unnamed_unix() : SocketAddress();
 }
 
 msghdr message_of(std::span<const iovec> parts) noexcept {
@@ -96,7 +101,7 @@ Result<Accepted> RealKernel::accept(int fd) noexcept {
       ::accept4(fd, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (accepted < 0) return Error::from_errno(errno);
   const auto peer = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
-  return Accepted{accepted, peer.value_or(SocketAddress())};
+  return Accepted{accepted, peer ? *peer : unknown_peer(storage.ss_family)};
 }
 
 Status RealKernel::connect(int fd, const SocketAddress& address) noexcept {
@@ -224,6 +229,7 @@ Result<Datagram> RealKernel::recv_from(int fd, std::span<char> into) noexcept {
 // but wants to be asked for exactly as many bytes as there are.
 Result<SocketAddress> RealKernel::accepted_address(int fd) noexcept {
   const Result<SocketAddress> peer = peer_address(fd);
+  if (!peer && peer.error().sys_errno() == ENOMEM) return SocketAddress::unnamed_unix();
   if (peer || peer.error().sys_errno() != ENOTCONN) return peer;
   for (const size_t exact : {sizeof(sockaddr_in6), sizeof(sockaddr_in)}) {
     sockaddr_storage storage{};

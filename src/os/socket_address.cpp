@@ -21,15 +21,15 @@ constexpr size_t kUnixPathOffset = offsetof(sockaddr_un, sun_path);
 
 }  // namespace
 
-SocketAddress& SocketAddress::operator=(const SocketAddress& other) noexcept {
-  if (this == &other) return *this;
-  if (is_unix()) delete storage_.unix.address;
-  storage_ = other.storage_;
-  if (other.is_unix()) {
-    storage_.unix.address = new (std::nothrow) Unix(other.unix_address());
-    if (storage_.unix.address == nullptr) storage_ = Storage{};
-  }
-  return *this;
+void SocketAddress::share_unix() noexcept {
+  // Whoever is copied keeps it alive meanwhile.
+  storage_.unix.address->holders.fetch_add(1, std::memory_order_relaxed);
+}
+
+void SocketAddress::release_unix() noexcept {
+  Unix* const shared = storage_.unix.address;
+  // The last holder frees it behind all that the others read: each release pairs with its acquire.
+  if (shared->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared;
 }
 
 bool SocketAddress::is_unix_name(std::string_view host) noexcept {
@@ -49,18 +49,29 @@ Result<SocketAddress> SocketAddress::parse_unix(std::string_view name) noexcept 
 }
 
 Result<SocketAddress> SocketAddress::of_unix(std::string_view path) noexcept {
+  if (path.empty()) return unnamed_unix();
   SocketAddress address;
   if (path.size() > sizeof sockaddr_un::sun_path) return Error::of(Errc::kUnixPathTooLong);
-  auto* const owned = new (std::nothrow) Unix{};
-  if (owned == nullptr) return Error::from_errno(ENOMEM);
-  address.storage_.unix = {.family = AF_UNIX, .address = owned};
-  Unix& unix = *owned;
+  auto* const fresh = new (std::nothrow) Unix{.name = {}, .size = 0, .holders = 1};
+  if (fresh == nullptr) return Error::from_errno(ENOMEM);
+  address.storage_.unix = {.family = AF_UNIX, .address = fresh};
+  Unix& unix = *fresh;
   unix.name.sun_family = AF_UNIX;
   std::copy(path.begin(), path.end(), unix.name.sun_path);
-  const bool is_file = !path.empty() && path[0] != '\0';
+  const bool is_file = path[0] != '\0';
   const size_t with_end = path.size() + (is_file ? 1 : 0);  // the end of a path counts
   unix.size =
       static_cast<socklen_t>(kUnixPathOffset + std::min(with_end, sizeof sockaddr_un::sun_path));
+  return address;
+}
+
+SocketAddress SocketAddress::unnamed_unix() noexcept {
+  // One for all, and for ever: its first share is never given back.
+  static Unix unnamed{
+      .name = {.sun_family = AF_UNIX, .sun_path = {}}, .size = kUnixPathOffset, .holders = 1};
+  SocketAddress address;
+  address.storage_.unix = {.family = AF_UNIX, .address = &unnamed};
+  address.share_unix();
   return address;
 }
 

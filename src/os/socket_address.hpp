@@ -1,11 +1,13 @@
 // Where a socket is: an IPv4 or IPv6 address with its port, or a unix path or name; a value. Unix
-// addresses lie apart, because every socket holds an address and few are of that kind.
+// addresses lie apart and are shared by their copies, because every socket holds an address, few
+// are of that kind, and a copy must not need memory.
 #pragma once
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,17 +24,17 @@ using AddressText = base::Text<127>;
 class SocketAddress {
  public:
   SocketAddress() noexcept : storage_{} {}
-  SocketAddress(const SocketAddress& other) noexcept { *this = other; }
+  SocketAddress(const SocketAddress& other) noexcept : storage_(other.storage_) {
+    if (is_unix()) share_unix();
+  }
   SocketAddress(SocketAddress&& other) noexcept
       : storage_(std::exchange(other.storage_, Storage{})) {}
-  // Without memory for a unix address the copy is unspecified.
-  SocketAddress& operator=(const SocketAddress& other) noexcept;
-  SocketAddress& operator=(SocketAddress&& other) noexcept {
+  SocketAddress& operator=(SocketAddress other) noexcept {
     std::swap(storage_, other.storage_);
     return *this;
   }
   ~SocketAddress() {
-    if (is_unix()) delete storage_.unix.address;
+    if (is_unix()) release_unix();
   }
 
   // A numeric address ("127.0.0.1", "::1", "fe80::1%eth0"); nullopt when `host` is not one.
@@ -48,6 +50,8 @@ class SocketAddress {
   static base::Result<SocketAddress> parse_unix(std::string_view name) noexcept;
   // The bytes as the kernel has them: a path, an abstract name behind its NUL, or nothing.
   static base::Result<SocketAddress> of_unix(std::string_view path) noexcept;
+  // Of peers without a name, and of those for whose name there is no memory.
+  static SocketAddress unnamed_unix() noexcept;
 
   const sockaddr* data() const noexcept {
     return is_unix() ? reinterpret_cast<const sockaddr*>(&unix_address().name) : &storage_.any;
@@ -77,14 +81,17 @@ class SocketAddress {
 
  private:
   AddressText unix_text() const noexcept;
+  void share_unix() noexcept;
+  void release_unix() noexcept;
 
   struct Unix {
-    sockaddr_un name;
+    sockaddr_un name;  // as long as anybody holds it
     socklen_t size;
+    std::atomic<uint32_t> holders;
   };
-  struct UnixReference {
-    sa_family_t family;  // where all the others have it
-    Unix* address;       // owned
+  struct [[gnu::packed]] UnixReference {  // or it would be the largest of all
+    sa_family_t family;                   // where all the others have it
+    Unix* address;                        // a share of it
   };
   union Storage {
     sockaddr any;
@@ -96,6 +103,6 @@ class SocketAddress {
 
   Storage storage_{};
 };
-static_assert(sizeof(SocketAddress) <= 32, "every socket holds one");
+static_assert(sizeof(SocketAddress) == sizeof(sockaddr_in6), "every socket holds one");
 
 }  // namespace skyloom::os

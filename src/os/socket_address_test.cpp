@@ -48,6 +48,7 @@ TEST(SocketAddress, OfUnixSocketsIsAPathOrANameAndCopies) {
 
 TEST(SocketAddress, OfUnixPeersIsShownWhateverTheyAreCalled) {
   EXPECT_EQ(SocketAddress::of_unix("")->to_string(), "unix:");
+  EXPECT_EQ(SocketAddress::of_unix("").value(), SocketAddress::unnamed_unix());
   EXPECT_EQ(SocketAddress::of_unix(std::string(108, 'p'))->to_string(),
             "unix:" + std::string(108, 'p'));
   EXPECT_EQ(SocketAddress::of_unix(std::string(108, 'p'))->file_path(), nullptr);

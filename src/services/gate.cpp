@@ -28,6 +28,12 @@ size_t frame_limit(Framing framing, uint64_t configured) noexcept {
   return configured == 0 ? by_format : std::min<size_t>(configured, by_format);
 }
 
+// The listener's limit, when it has one; 0 is none.
+uint64_t own_or(int own, uint64_t configured) noexcept {
+  if (own == 0) return configured;
+  return own == kNoLimit ? 0 : static_cast<uint64_t>(own);
+}
+
 // Commands come from anywhere; what is no text is not copied into the log.
 std::string printable(std::string_view text) {
   std::string shown(text.substr(0, kLoggedCommandBytesMax));
@@ -55,8 +61,9 @@ bool Gate::on_start(Context& context, std::string_view arguments) {
       return false;
     }
   }
-  frame_bytes_max_ =
-      frame_limit(options_.framing, limit_of(context, "gate_frame_max", kFrameBytesMaxDefault));
+  frame_bytes_max_ = frame_limit(
+      options_.framing, own_or(options_.listen.limits.frame_bytes_max,
+                               limit_of(context, "gate_frame_max", kFrameBytesMaxDefault)));
   ListenOptions listen = options_.listen;
   listen.host = options_.host;
   listen.port = options_.port;

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <climits>
 
+#include "services/limits.hpp"
+
 namespace skyloom::services {
 namespace {
 
@@ -89,7 +91,7 @@ std::string bad_field(std::string_view field, std::string_view value, std::strin
   return std::string(field) + " = \"" + std::string(value) + "\": must be " + std::string(accepted);
 }
 
-// One "key=value" word: what it may be, and where it goes.
+// One "key=value" word with a number: what it may be, and where it goes.
 struct OptionRow {
   std::string_view key;
   int min;
@@ -97,6 +99,14 @@ struct OptionRow {
   void (*set)(ListenOptions& into, int value);
   int base = 10;
 };
+
+// As in the configuration: 0 is no limit. Without the word the node's holds.
+int limit(int value) noexcept {
+  return value == 0 ? kNoLimit : value;
+}
+std::chrono::milliseconds timeout(int value) noexcept {
+  return std::chrono::milliseconds(limit(value));
+}
 
 constexpr OptionRow kOptionRows[] = {
     {"backlog", 0, INT_MAX, [](ListenOptions& into, int value) { into.backlog = value; }},
@@ -128,7 +138,48 @@ constexpr OptionRow kOptionRows[] = {
      [](ListenOptions& into, int value) { into.accepted.receive_buffer_bytes = value; }},
     {"send_buffer", 0, INT_MAX,
      [](ListenOptions& into, int value) { into.accepted.send_buffer_bytes = value; }},
+    {"max_per_listener", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.connections_max = limit(value); }},
+    {"max_per_ip", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.per_address_max = limit(value); }},
+    {"accept_rate", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.accepts_per_second = limit(value); }},
+    {"first_byte_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.first_byte_timeout = timeout(value); }},
+    {"idle_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.idle_timeout = timeout(value); }},
+    {"frame_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.frame_timeout = timeout(value); }},
+    {"write_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.write_timeout = timeout(value); }},
+    {"linger_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.linger_timeout = timeout(value); }},
 };
+
+// The same with an amount of bytes.
+struct AmountRow {
+  std::string_view key;
+  uint64_t max;
+  void (*set)(ListenOptions& into, uint64_t value);
+};
+
+constexpr AmountRow kAmountRows[] = {
+    {"frame_max", INT_MAX,
+     [](ListenOptions& into, uint64_t value) {
+       into.limits.frame_bytes_max = limit(static_cast<int>(value));
+     }},
+    {"wbuffer_max", uint64_t{1} << 40,
+     [](ListenOptions& into, uint64_t value) {
+       into.limits.write_buffer_max = value == 0 ? kNoLimit : static_cast<int64_t>(value);
+     }},
+};
+
+std::optional<WriteBufferPolicy> parse_policy(std::string_view text) noexcept {
+  if (text == "close") return WriteBufferPolicy::kClose;
+  if (text == "refuse") return WriteBufferPolicy::kRefuse;
+  if (text == "drop_low") return WriteBufferPolicy::kDropLow;
+  return std::nullopt;
+}
 
 std::optional<Proxy> parse_proxy(std::string_view text) noexcept {
   if (text == "v1") return Proxy::kV1;
@@ -147,6 +198,21 @@ std::string parse_option(std::string_view word, ListenOptions& into) {
     const std::optional<Proxy> proxy = parse_proxy(value);
     if (!proxy) return bad_field(key, value, "v1, v2 or any");
     into.proxy = *proxy;
+    return {};
+  }
+  if (key == "wbuffer_policy") {
+    const std::optional<WriteBufferPolicy> policy = parse_policy(value);
+    if (!policy) return bad_field(key, value, "close, refuse or drop_low");
+    into.limits.write_buffer_policy = *policy;
+    return {};
+  }
+  for (const AmountRow& row : kAmountRows) {
+    if (row.key != key) continue;
+    const std::optional<uint64_t> amount = parse_amount(value);
+    if (!amount || *amount > row.max) {
+      return bad_field(key, value, "0 to " + std::to_string(row.max) + ", with k, M or G");
+    }
+    row.set(into, *amount);
     return {};
   }
   for (const OptionRow& row : kOptionRows) {

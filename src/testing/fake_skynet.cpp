@@ -208,19 +208,31 @@ int skynet_socket_connect(skynet_context* context, const char* host, int port) {
 int skyloom_socket_listen(skynet_context* context, const skyloom_listen_options* options) {
   std::string text =
       "listen " + endpoint(options->host, options->port) + " " + std::to_string(options->backlog);
-  const std::pair<const char*, int> fields[] = {{"reuse_port", options->reuse_port},
-                                                {"v6_only", options->v6_only},
-                                                {"file_mode", options->file_mode},
-                                                {"proxy", options->proxy},
-                                                {"proxy_optional", options->proxy_optional},
-                                                {"handshake_timeout", options->handshake_timeout},
-                                                {"nodelay", options->nodelay},
-                                                {"keepalive_idle", options->keepalive_idle},
-                                                {"keepalive_interval", options->keepalive_interval},
-                                                {"keepalive_count", options->keepalive_count},
-                                                {"user_timeout", options->user_timeout},
-                                                {"receive_buffer", options->receive_buffer},
-                                                {"send_buffer", options->send_buffer}};
+  const std::pair<const char*, int64_t> fields[] = {
+      {"reuse_port", options->reuse_port},
+      {"v6_only", options->v6_only},
+      {"file_mode", options->file_mode},
+      {"proxy", options->proxy},
+      {"proxy_optional", options->proxy_optional},
+      {"handshake_timeout", options->handshake_timeout},
+      {"nodelay", options->nodelay},
+      {"keepalive_idle", options->keepalive_idle},
+      {"keepalive_interval", options->keepalive_interval},
+      {"keepalive_count", options->keepalive_count},
+      {"user_timeout", options->user_timeout},
+      {"receive_buffer", options->receive_buffer},
+      {"send_buffer", options->send_buffer},
+      {"max_per_listener", options->max_per_listener},
+      {"max_per_ip", options->max_per_ip},
+      {"accept_rate", options->accept_rate},
+      {"first_byte_timeout", options->first_byte_timeout},
+      {"idle_timeout", options->idle_timeout},
+      {"frame_timeout", options->frame_timeout},
+      {"write_timeout", options->write_timeout},
+      {"linger_timeout", options->linger_timeout},
+      {"frame_max", options->frame_max},
+      {"wbuffer_policy", options->wbuffer_policy},
+      {"wbuffer_max", options->wbuffer_max}};
   for (const auto& [name, value] : fields) {
     if (value != 0) text += std::string(" ") + name + "=" + std::to_string(value);
   }
