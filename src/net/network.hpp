@@ -159,6 +159,7 @@ class Network {
   SendVerdict send_locked(Shard& shard, Socket& socket, SendBuffer buffer, Priority priority,
                           Outbox* outbox);
   static bool waits_locked(const Socket& socket) noexcept;
+  bool would_wait_locked(const Socket& socket, size_t size) noexcept;
   bool is_total_exceeded(size_t more) const noexcept;
   bool has_room_locked(Shard& shard, Socket& socket, size_t size) noexcept;
   static uint64_t spare_locked(Shard& shard, const Socket& socket) noexcept;

@@ -8,6 +8,7 @@ namespace skyloom::net {
 using base::Errc;
 using base::Error;
 using base::MutexLock;
+using base::Result;
 
 namespace {
 
@@ -22,15 +23,16 @@ SendVerdict Network::send(SocketId id, SendBuffer buffer, Priority priority, Out
   const size_t size = buffer.size();
   for (bool has_made_room = false;; has_made_room = true) {
     SendVerdict verdict = SendVerdict::kRefused;
-    bool needs_room = false;
+    bool is_over = false;
     {
       MutexLock lock(socket->mutex);
       if (socket->id.load(std::memory_order_relaxed) != id) return verdict;  // under the mutex
-      needs_room = !has_made_room && waits_locked(*socket) && is_total_exceeded(size);
-      if (!needs_room) verdict = send_locked(shard, *socket, std::move(buffer), priority, outbox);
+      is_over = is_total_exceeded(size) && (has_made_room || would_wait_locked(*socket, size));
+      if (!is_over) verdict = send_locked(shard, *socket, std::move(buffer), priority, outbox);
     }
+    if (is_over && has_made_room) return verdict;
     // Without the mutex: others' are taken.
-    if (needs_room) {
+    if (is_over) {
       make_room(size);
       continue;
     }
@@ -75,10 +77,20 @@ SendVerdict Network::send_locked(Shard& shard, Socket& socket, SendBuffer buffer
   return send_datagram_locked(shard, socket, std::move(buffer), socket.peer);
 }
 
-// Whether what is sent now stays in the queue: only then does it count for the node.
+// Output stays in the queue: only then does it count for the node.
 bool Network::waits_locked(const Socket& socket) noexcept {
   if (socket.kind == SocketKind::kUdp || socket.output_dead) return false;
+  if (socket.state == SocketState::kAccepted && !socket.start_requested) return false;  // S-05
   return socket.write_blocked || is_opening(socket.state);
+}
+
+// Asked only when the total is reached. Were the system not asked, each of many stalled sockets
+// would pass the total once, by the send that the system takes in part.
+bool Network::would_wait_locked(const Socket& socket, size_t size) noexcept {
+  if (waits_locked(socket)) return true;
+  if (socket.kind != SocketKind::kTcp || socket.output_dead) return false;
+  const Result<size_t> room = context_.kernel.send_room(socket.fd);
+  return room && socket.output.queued_bytes() + size > *room;
 }
 
 // A bound that may be passed by what other threads add meanwhile.
@@ -90,25 +102,20 @@ bool Network::is_total_exceeded(size_t more) const noexcept {
 // D-14. False: refuse the send. The policy's other effects have happened.
 bool Network::has_room_locked(Shard& shard, Socket& socket, size_t size) noexcept {
   const ConnectionLimits& limits = shard.limits_of(socket);
-  const auto is_own_over = [&] {
+  const auto is_over = [&] {
     return limits.write_buffer_max != 0 &&
            socket.output.queued_bytes() + size > limits.write_buffer_max;
   };
-  if (is_own_over()) {
-    context_.counters.add(&Counters::write_buffer_reached);
-    switch (limits.write_buffer_policy) {
-      case WriteBufferPolicy::kClose:
-        shard.fail_output_locked(socket, Error::of(Errc::kWriteBufferLimit));
-        return false;
-      case WriteBufferPolicy::kDropLow:
-        shard.drop_low_locked(socket);
-        if (is_own_over()) return false;
-        break;
-      case WriteBufferPolicy::kRefuse: return false;
-    }
+  if (!is_over()) return true;
+  context_.counters.add(&Counters::write_buffer_reached);
+  switch (limits.write_buffer_policy) {
+    case WriteBufferPolicy::kClose:
+      shard.fail_output_locked(socket, Error::of(Errc::kWriteBufferLimit));
+      return false;
+    case WriteBufferPolicy::kDropLow: shard.drop_low_locked(socket); return !is_over();
+    case WriteBufferPolicy::kRefuse: return false;
   }
-  // make_room() has done what could be done.
-  return !waits_locked(socket) || !is_total_exceeded(size);
+  return false;
 }
 
 // How much the policy of a socket could give back to the node.

@@ -131,6 +131,36 @@ TEST_F(TotalTest, AHalfSentBufferCountsAsAWholeForTheNodeAndNotForItsSocket) {
   EXPECT_EQ(total(), 0u);
 }
 
+// A thousand clients that stop reading would each pass the total by the send that stalls in its
+// middle. Who reads gets everything meanwhile: what the system has room for does not wait.
+TEST_F(OutputLimitTest, WhoHasNothingWaitingPassesTheTotalByNothingThatWouldWait) {
+  constexpr size_t kTotal = 200'000;
+  constexpr size_t kSize = 50'000;
+  for (const auto policy : {WriteBufferPolicy::kRefuse, WriteBufferPolicy::kDropLow}) {
+    Limits limits;
+    limits.write_buffer_policy = policy;
+    limits.write_buffer_total = kTotal;
+    start(limits);
+    const Listener listener = listen();
+    Pair reader = pair(listener);
+    std::vector<Pair> stalled;
+    for (int i = 0; i < 10; ++i) stalled.push_back(pair(listener));
+    int refused = 0;
+    for (int round = 0; round < 20; ++round) {
+      for (const Pair& each : stalled) {
+        if (send(each.server, kSize) == SendVerdict::kRefused) ++refused;
+      }
+      EXPECT_EQ(send(reader.server, kSize), SendVerdict::kAccepted);
+      settle();
+      ASSERT_TRUE(reader.client.recv_exactly(kSize).ok());
+      settle();
+      EXPECT_LE(network_->held_bytes(), kTotal) << round;
+    }
+    EXPECT_GT(refused, 0);
+    EXPECT_EQ(network_->sockets(), 12u) << "nobody is closed";
+  }
+}
+
 TEST_F(OutputLimitTest, WhatWaitsForAConnectCountsForTheNode) {
   Limits limits;
   limits.write_buffer_total = 1000;

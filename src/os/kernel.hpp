@@ -84,6 +84,9 @@ class Kernel {
   virtual base::Status shutdown_write(int fd) noexcept = 0;
   // Bytes of a TCP socket that the peer has not acknowledged yet.
   virtual base::Result<size_t> unsent_bytes(int fd) noexcept = 0;
+  // About how much a send to a TCP or unix socket would be taken of now: nothing while the system
+  // holds back what it was given before. It may take less when its memory for all sockets is short.
+  virtual base::Result<size_t> send_room(int fd) noexcept = 0;
 
   // `to` null: the default destination of a connected socket.
   virtual base::Result<size_t> send_to(int fd, std::span<const iovec> parts,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "os/unique_fd.hpp"
@@ -190,6 +191,19 @@ Result<size_t> RealKernel::unsent_bytes(int fd) noexcept {
   int unsent = 0;
   if (::ioctl(fd, SIOCOUTQ, &unsent) < 0) return Error::from_errno(errno);
   return static_cast<size_t>(unsent);
+}
+
+Result<size_t> RealKernel::send_room(int fd) noexcept {
+  int held_back = 0;  // a unix socket has no such number
+  if (::ioctl(fd, SIOCOUTQNSD, &held_back) == 0 && held_back != 0) return size_t{0};
+  const Result<size_t> unsent = unsent_bytes(fd);
+  if (!unsent) return unsent;
+  int buffer = 0;
+  socklen_t size = sizeof buffer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, &size) < 0) return Error::from_errno(errno);
+  const auto room =
+      static_cast<size_t>(buffer - buffer / 8);  // an eighth for the system's own data
+  return room - std::min(room, *unsent);
 }
 
 Result<size_t> RealKernel::send_to(int fd, std::span<const iovec> parts,

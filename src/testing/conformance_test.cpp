@@ -299,6 +299,8 @@ TEST_P(ConformanceTest, ClosingAListenerResetsItsQueue) {
 
 TEST_P(ConformanceTest, AFullBufferStopsTheWriterAndReadingFreesIt) {
   auto [client, server] = connected();
+  const size_t room = kernel_->send_room(client.fd()).value();
+  EXPECT_GT(room, 0u);
   const std::string chunk(10000, 'c');
   size_t sent = 0;
   while (true) {  // until it stays full: the real kernel moves bytes on by itself
@@ -311,11 +313,13 @@ TEST_P(ConformanceTest, AFullBufferStopsTheWriterAndReadingFreesIt) {
     }
   }
   EXPECT_GT(kernel_->unsent_bytes(client.fd()).value(), 0u);
+  EXPECT_EQ(kernel_->send_room(client.fd()).value(), 0u);
   EXPECT_EQ(server.recv_exactly(sent).value().size(), sent);
   EXPECT_EQ(flags(client.fd(), "w"), "w");
   EXPECT_TRUE(is_ok(server.send_all("all")));  // carries the acknowledgement
   EXPECT_EQ(client.recv_exactly(3).value(), "all");
   EXPECT_EQ(kernel_->unsent_bytes(client.fd()).value(), 0u);
+  EXPECT_GE(kernel_->send_room(client.fd()).value(), room);
 }
 
 TEST_P(ConformanceTest, CloseDeliversWhatWasSentBefore) {

@@ -184,6 +184,12 @@ Result<size_t> FaultyKernel::unsent_bytes(int fd) noexcept {
   return kernel_.unsent_bytes(fd);
 }
 
+Result<size_t> FaultyKernel::send_room(int fd) noexcept {
+  const MemoryPause pause;
+  if (const int code = faults_.on_call(Call::kSendRoom, fd)) return Error::from_errno(code);
+  return kernel_.send_room(fd);
+}
+
 Result<size_t> FaultyKernel::send_to(int fd, std::span<const iovec> parts,
                                      const SocketAddress* to) noexcept {
   const MemoryPause pause;

@@ -89,6 +89,7 @@ class SimNetwork final : public os::Kernel {
   base::Result<size_t> write_foreign(int fd, std::span<const iovec> parts) noexcept override;
   base::Status shutdown_write(int fd) noexcept override;
   base::Result<size_t> unsent_bytes(int fd) noexcept override;
+  base::Result<size_t> send_room(int fd) noexcept override;
   base::Result<size_t> send_to(int fd, std::span<const iovec> parts,
                                const os::SocketAddress* to) noexcept override;
   base::Result<os::Datagram> recv_from(int fd, std::span<char> into) noexcept override;
@@ -204,7 +205,7 @@ class SimNetwork final : public os::Kernel {
     size_t used;
     size_t left;
   };
-  Room send_room(const SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
+  Room room_of(const SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
   void pump(SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
   void die(SimSocket& socket) SKYLOOM_REQUIRES(mutex_);
   void close_stream(SimSocket& socket) SKYLOOM_REQUIRES(mutex_);

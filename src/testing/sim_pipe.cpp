@@ -49,7 +49,7 @@ Result<size_t> SimNetwork::write_pipe(SimSocket& socket, std::span<const iovec> 
   size_t total = 0;
   for (const iovec& part : parts) total += part.iov_len;
   if (total == 0) return size_t{0};
-  const size_t room = send_room(socket).left;
+  const size_t room = room_of(socket).left;
   const bool atomic = total <= kSimPipeAtomicBytes;
   if (room == 0 || (atomic && room < total)) return Error::from_errno(EAGAIN);
   if (const int code = interruption(); code != 0) return Error::from_errno(code);

@@ -114,7 +114,7 @@ int SimNetwork::connect_stream(SimSocket& socket, const SocketAddress& address) 
 }
 
 // How much the kernel would still take from the writer.
-SimNetwork::Room SimNetwork::send_room(const SimSocket& socket) {
+SimNetwork::Room SimNetwork::room_of(const SimSocket& socket) {
   const SimSocket* peer = by_id(socket.peer);
   const bool is_tcp = socket.kind == SimKind::kStream;  // the others have the reader's buffer only
   const size_t all = is_tcp || peer == nullptr ? socket.send_bytes_max : peer->receive_bytes_max;
@@ -138,7 +138,7 @@ net::Readiness SimNetwork::flags_of(const SimSocket& socket) {
       return flags;
     case SimKind::kPipeWriter:
       flags.failed = by_id(socket.peer) == nullptr;
-      flags.writable = flags.failed || send_room(socket).left >= kSimPipeAtomicBytes;
+      flags.writable = flags.failed || room_of(socket).left >= kSimPipeAtomicBytes;
       return flags;
     case SimKind::kDatagram:
       flags.readable = !socket.datagrams.empty();
@@ -154,7 +154,7 @@ net::Readiness SimNetwork::flags_of(const SimSocket& socket) {
     case SimLife::kDead: flags.readable = flags.writable = flags.hung_up = true; break;
     case SimLife::kOpen: {
       // Linux reports room only when a third of the buffer is free.
-      const Room room = send_room(socket);
+      const Room room = room_of(socket);
       flags.readable = has_bytes || ended;
       flags.writable = shut || (room.left > 0 && room.left >= room.used / 2);
       flags.hung_up = ended && shut;
@@ -246,7 +246,7 @@ Result<size_t> SimNetwork::send_stream(SimSocket& socket, std::span<const iovec>
   }
   const size_t total = total_size(parts);
   if (total == 0) return size_t{0};
-  const size_t room = send_room(socket).left;
+  const size_t room = room_of(socket).left;
   if (room == 0) return Error::from_errno(EAGAIN);
   if (const int code = interruption(); code != 0) return Error::from_errno(code);
   const size_t count = shortened(std::min(total, room), options_.write_bytes_max);
@@ -321,6 +321,16 @@ Result<size_t> SimNetwork::unsent_bytes(int fd) noexcept {
     case SimKind::kReserve: break;
   }
   return Error::from_errno(ENOTTY);
+}
+
+Result<size_t> SimNetwork::send_room(int fd) noexcept {
+  const MutexLock lock(mutex_);
+  settle();
+  const SimSocket* socket = by_fd(fd);
+  if (socket == nullptr) return Error::from_errno(EBADF);
+  const bool can_send = socket->kind == SimKind::kStream || socket->kind == SimKind::kPair;
+  if (!can_send || socket->life == SimLife::kListening) return Error::from_errno(EINVAL);
+  return socket->unsent.empty() ? room_of(*socket).left : 0;
 }
 
 void SimNetwork::close_listener(SimSocket& listener) {

@@ -22,12 +22,16 @@ constexpr size_t kStepsMax = 100'000;  // of one wait: more is a turn that spins
 constexpr size_t kIdleSteps = 3;       // this many without news: only time can help
 constexpr size_t kEmptyTurnsMax = 50;  // in a row, with events that nobody hears of
 
-net::Limits limits() {
+net::Limits limits(const WorldOptions& options) {
   net::Limits limits;
   limits.connect_timeout_ms = 5000;
   limits.dns_timeout_ms = 1000;
   limits.write_timeout_ms = 8000;
   limits.linger_timeout_ms = 4000;
+  limits.write_buffer_total = options.write_buffer_total;
+  if (limits.write_buffer_total != 0) {
+    limits.write_buffer_policy = net::WriteBufferPolicy::kRefuse;
+  }
   return limits;
 }
 
@@ -88,7 +92,7 @@ World::World(const WorldOptions& options, const std::optional<Fault>& fault)
   if (fault_) kernel_.fail(fault_->call, fault_->k, fault_->errno_value);
   PollerSource source{sim_, kernel_.faults(), pollers_};
   auto network = net::Network::create(
-      {.shards = options.shards, .limits = limits()},
+      {.shards = options.shards, .limits = limits(options)},
       {.kernel = kernel_, .clock = clock_, .sink = *this, .log = *this, .resolver = *this},
       make_poller, &source);
   network_ = std::move(network).value();

@@ -71,8 +71,9 @@ struct RawPeer {
 
 struct WorldOptions {
   uint32_t shards = 1;
-  bool spoil_reads = false;   // short reads and writes, by chance
-  bool memory_fails = false;  // also for the sink, as for a mailbox: it may answer kBroken
+  uint64_t write_buffer_total = 0;  // with the policy `refuse`
+  bool spoil_reads = false;         // short reads and writes, by chance
+  bool memory_fails = false;        // also for the sink, as for a mailbox: it may answer kBroken
 };
 
 // What one run has shown.

@@ -64,6 +64,7 @@ const std::vector<Failures>& failures() {
         EPIPE}},
       {Call::kShutdownWrite, "shutdown", {EBADF, EINVAL, ENOTCONN, ENOTSOCK}},
       {Call::kUnsentBytes, "ioctl", {EBADF, EFAULT, EINVAL, ENOTTY}},
+      {Call::kSendRoom, "send_room", {EBADF, EFAULT, EINVAL, ENOTTY}},
       {Call::kSendTo,
        "sendto",
        {EINTR, EAGAIN, EACCES, EBADF, ECONNRESET, EDESTADDRREQ, EFAULT, EINVAL, EISCONN, EMSGSIZE,
@@ -86,6 +87,7 @@ bool is_invisible(const Fault& fault) {
   switch (fault.call) {
     case Call::kSetOption:
     case Call::kPeerAddress:
+    case Call::kSendRoom:
     case Call::kOpenReserve:
     case Call::kWait: return true;
     case Call::kAccept:

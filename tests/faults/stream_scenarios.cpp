@@ -216,6 +216,37 @@ void slow_reader(World& world) {
   world.within([&](net::Network& network) { network.shutdown(server); });
 }
 
+// One client fills the node's total; what the other reads at once never waits.
+void total_is_reached(World& world) {
+  std::vector<SocketId> servers;
+  const auto port = world.serve(kOwner, "127.0.0.1", [&](World&, const Told& told) {
+    if (told.text == "start") servers.push_back(told.id);
+  });
+  if (!port) return world.expect("listener", false);
+  std::vector<RawPeer*> peers;
+  for (size_t number = 0; number < 2; ++number) {
+    peers.push_back(&world.dial("127.0.0.1", *port));
+    world.until([&] { return servers.size() > number || is_over(*peers.back()); }, seconds(1));
+  }
+  if (servers.size() < 2) return world.expect("both clients", false);
+  peers[0]->reads = false;
+  const std::string filler(60'000, 'f');
+  world.send(servers[0], filler);
+  std::string whole;
+  for (unsigned number = 0; number < 10; ++number) {
+    whole += pattern(4000, number);
+    world.send(servers[1], pattern(4000, number));
+    world.until([&] { return is_over(*peers[1]) || peers[1]->input.size() == whole.size(); });
+  }
+  peers[0]->reads = true;
+  world.until([&] { return is_over(*peers[0]) || peers[0]->input.size() == filler.size(); });
+  world.expect_stream("the filler", peers[0]->input, filler);
+  world.expect_stream("read at once", peers[1]->input, whole);
+  for (const SocketId id : servers) {
+    world.within([&](net::Network& network) { network.shutdown(id); });
+  }
+}
+
 void frames_and_routes(World& world) {
   std::string stream;
   std::string payloads;
@@ -447,6 +478,7 @@ constexpr Scenario kScenarios[] = {
     {"half_close_with_backlog", {}, half_close_with_backlog},
     {"close_with_backlog_and_unread_input", {}, close_with_backlog_and_unread_input},
     {"slow_reader", {}, slow_reader},
+    {"total_is_reached", {.write_buffer_total = 60'000}, total_is_reached},
     {"frames_and_routes", {}, frames_and_routes},
     {"frames_in_pieces", {.spoil_reads = true}, frames_and_routes},
     {"owner_dies", {}, owner_dies},

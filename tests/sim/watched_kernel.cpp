@@ -318,6 +318,11 @@ Result<size_t> WatchedKernel::unsent_bytes(int fd) noexcept {
   return network_.unsent_bytes(fd);
 }
 
+Result<size_t> WatchedKernel::send_room(int fd) noexcept {
+  if (const int code = hard(Fault::kOther, {EINVAL})) return Error::from_errno(code);
+  return network_.send_room(fd);
+}
+
 Result<size_t> WatchedKernel::send_to(int fd, std::span<const iovec> parts,
                                       const os::SocketAddress* to) noexcept {
   if (const int code = soft()) {

@@ -91,6 +91,7 @@ class WatchedKernel final : public os::Kernel {
   base::Result<size_t> write_foreign(int fd, std::span<const iovec> parts) noexcept override;
   base::Status shutdown_write(int fd) noexcept override;
   base::Result<size_t> unsent_bytes(int fd) noexcept override;
+  base::Result<size_t> send_room(int fd) noexcept override;
   base::Result<size_t> send_to(int fd, std::span<const iovec> parts,
                                const os::SocketAddress* to) noexcept override;
   base::Result<os::Datagram> recv_from(int fd, std::span<char> into) noexcept override;
