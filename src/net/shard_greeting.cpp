@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "net/open_socket.hpp"
 #include "net/shard.hpp"
 
 namespace skyloom::net {
@@ -101,6 +102,16 @@ void Shard::refuse_greeting(Socket& socket, const Error& reason) noexcept {
   if (reason.is(Errc::kProxyHeaderLate)) line << " (" << rules.timeout_ms << " ms)";
   tell_limit("proxy header", line);
   free_socket(socket);
+}
+
+void Shard::end_listening(const Socket& socket, const Listening& listening) noexcept {
+  if (listening.file != 0) remove_file(context_.kernel, socket.peer, listening.file);
+  if (listening.greeting.proxy == ProxyMode::kOff || is_over_) return;
+  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
+  for (const std::unique_ptr<Shard>& shard : context_.shards) {
+    // Without memory they end at their deadline, or when they have greeted.
+    (void)shard->post(shard->make_command(Command::Kind::kListenerGone, id));
+  }
 }
 
 // Its clients in this shard that nobody has heard of; the listener is gone, or not the same.

@@ -2,7 +2,6 @@
 // end it.
 #include <algorithm>
 
-#include "net/open_socket.hpp"
 #include "net/shard.hpp"
 
 namespace skyloom::net {
@@ -225,16 +224,6 @@ void Shard::free_socket(Socket& socket) noexcept {
     static_cast<base::ListLink<UntoldLinkTag>&>(socket).unlink();
   }
   retire_id(socket);
-}
-
-void Shard::end_listening(const Socket& socket, const Listening& listening) noexcept {
-  if (listening.file != 0) remove_file(context_.kernel, socket.peer, listening.file);
-  if (listening.greeting.proxy == ProxyMode::kOff || is_over_) return;
-  const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
-  for (const std::unique_ptr<Shard>& shard : context_.shards) {
-    // Without memory they end at their deadline, or when they have greeted.
-    (void)shard->post(shard->make_command(Command::Kind::kListenerGone, id));
-  }
 }
 
 void Shard::retire_id(Socket& socket) noexcept {
