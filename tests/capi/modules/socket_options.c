@@ -11,6 +11,9 @@ struct listen_options {
   int port, backlog, reuse_port, v6_only, file_mode, proxy, proxy_optional, handshake_timeout;
   int nodelay, keepalive_idle, keepalive_interval, keepalive_count, user_timeout;
   int receive_buffer, send_buffer;
+  int max_per_listener, max_per_ip, accept_rate, first_byte_timeout, idle_timeout, frame_timeout;
+  int write_timeout, linger_timeout, frame_max, wbuffer_policy;
+  int64_t wbuffer_max;
 };
 struct connect_options {
   size_t size;
@@ -86,6 +89,17 @@ static void refuses_bad_values(struct skynet_context* ctx) {
       FIELD(user_timeout, -1),
       FIELD(receive_buffer, -1),
       FIELD(send_buffer, INT_MIN),
+      FIELD(max_per_listener, -2),
+      FIELD(max_per_ip, -2),
+      FIELD(accept_rate, -2),
+      FIELD(first_byte_timeout, -2),
+      FIELD(idle_timeout, -2),
+      FIELD(frame_timeout, -2),
+      FIELD(write_timeout, -2),
+      FIELD(linger_timeout, -2),
+      FIELD(frame_max, -2),
+      FIELD(wbuffer_policy, -1),
+      FIELD(wbuffer_policy, 4),
 #undef FIELD
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {

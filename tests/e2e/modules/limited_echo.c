@@ -54,7 +54,7 @@ static void echo(struct skynet_context* ctx, const struct skynet_socket_message*
 static int on_message(struct skynet_context* ctx, void* ud, int type, int session, uint32_t source,
                       const void* msg, size_t sz) {
   const struct skynet_socket_message* event = msg;
-  (void)ud, (void)session, (void)source, (void)sz;
+  (void)ud, (void)session, (void)source;
   if (type != PTYPE_SOCKET) return 0;
   switch (event->type) {
     case SKYNET_SOCKET_TYPE_ACCEPT:
@@ -64,7 +64,8 @@ static int on_message(struct skynet_context* ctx, void* ud, int type, int sessio
     case SKYNET_SOCKET_TYPE_DATA: echo(ctx, event); break;
     case SKYNET_SOCKET_TYPE_CLOSE: skynet_socket_close(ctx, event->id); break;
     case SKYNET_SOCKET_TYPE_ERROR:
-      skynet_error(ctx, "limited echo: error %s", (const char*)(event + 1));
+      skynet_error(ctx, "limited echo: error %.*s", (int)(sz - sizeof *event),
+                   (const char*)(event + 1)); /* without a NUL of its own */
       break;
     default: break;
   }
