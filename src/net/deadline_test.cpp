@@ -52,6 +52,21 @@ TEST_F(DeadlineTest, TheFirstByteIsAwaitedFromTheStartAndNotWhileNobodyReads) {
   EXPECT_EQ(story(server), "ERROR first byte timeout; CLOSE; ");
 }
 
+TEST_F(DeadlineTest, TheFirstByteIsAwaitedAnewFromTheHandOverOfADeadOwnersConnection) {
+  start({{.first_byte_timeout_ms = kLimitMs}});
+  const Listener listener = listen();
+  Pair silent = pair(listener);
+  network_->owner_gone(kOwner);
+  settle();
+  clock_.advance(base::Millis(kLimitMs));  // nobody has read meanwhile, and no turn has looked
+  network_->start(silent.server, kOwner + 1);
+  settle();
+  pass(kLimitMs - 1);
+  EXPECT_EQ(story(silent.server), "");
+  pass(1);
+  EXPECT_EQ(story(silent.server), "ERROR first byte timeout; CLOSE; ");
+}
+
 TEST_F(DeadlineTest, AConnectionOfOursIsNotAskedForAFirstByte) {
   start({{.first_byte_timeout_ms = kLimitMs}});
   auto listener = testing::PeerListener::open(peers_, *os::SocketAddress::parse("127.0.0.1", 0));

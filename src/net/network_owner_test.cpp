@@ -116,8 +116,13 @@ TEST_P(NetworkOwnerTest, APauseAfterAStartDuringTheLookupHolds) {
   log_.wait_for([](const Told& told) { return told.text == "start"; });
   auto client = Peer::connect(*world_, address);  // the backlog takes it
   ASSERT_TRUE(client.ok());
-  wait_until_commands_are_done();
-  wait_until_commands_are_done();
+  // Another listener of the same shard, whose client comes later, is told of.
+  os::SocketAddress later_address;
+  const SocketId later = listen(kOwner, &later_address);
+  auto later_client = Peer::connect(*world_, later_address);
+  ASSERT_TRUE(later_client.ok());
+  log_.wait_for(EventKind::kAccept, later);
+  wait_until_commands_are_done();  // the turn that told it is over
   EXPECT_EQ(log_.count(EventKind::kAccept, *id), 0u);
   network_->start(*id, kOwner);
   log_.wait_for(EventKind::kAccept, *id);

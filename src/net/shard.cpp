@@ -149,7 +149,7 @@ void Shard::run(Command& command) noexcept {
       });
     case Kind::kStopReading:
       reading_stopped_ = true;
-      return for_each_in_turn([&](Socket& socket) { (void)update_interest(socket); });
+      return for_each_in_turn([&](Socket& socket) { reduce_interest(socket); });
     case Kind::kCloseAll:
       return for_each_in_turn([&](Socket& socket) { close_gracefully(socket); });
     default: break;

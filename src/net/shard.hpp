@@ -181,6 +181,7 @@ class Shard {
   void link_owner(Socket& socket) noexcept;
   bool wants_input(const Socket& socket) const noexcept;
   base::Status update_interest(Socket& socket) noexcept;
+  void reduce_interest(Socket& socket) noexcept;
   void set_armed(Socket& socket, Interest interest) noexcept;
   int64_t statistics_now_ms() const noexcept;
   void detach(Socket& socket) noexcept;

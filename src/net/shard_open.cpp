@@ -329,7 +329,7 @@ bool Shard::is_within_accept_rate(Socket& listener) noexcept {
   line << listener.id.load(kOurTurn) << ": net_accept_rate = " << rate;
   tell_limit("net_accept_rate", line << " reached: connections wait");
   listening.rest_until_ms = listening.second_began_ms + kAcceptRateMs;
-  (void)update_interest(listener);
+  reduce_interest(listener);
   arm_deadline(listener);
   return false;
 }
@@ -398,7 +398,7 @@ void Shard::rest_listener(Socket& listener) noexcept {
       std::clamp(listening.rest_ms * 2, limits.accept_backoff_ms_min,
                  std::max(limits.accept_backoff_ms_min, limits.accept_backoff_ms_max));
   listening.rest_until_ms = now_ms_ + listening.rest_ms;
-  (void)update_interest(listener);  // less interest: cannot fail
+  reduce_interest(listener);
   arm_deadline(listener);
 }
 

@@ -99,12 +99,14 @@ bool Shard::has_output(Socket& socket) noexcept {
 void Shard::set_owner(Socket& socket, OwnerTag owner) noexcept {
   // Whose appetite it waited for may never come back to us: the new owner is asked anew.
   if (socket.full && socket.full_for == socket.owner && owner != socket.owner) unmark_full(socket);
+  const bool was_orphaned = socket.orphaned;
   {
     MutexLock lock(socket.mutex);
     socket.owner = owner;
     socket.orphaned = false;
   }
   link_owner(socket);
+  if (was_orphaned) resume_input_clock(socket);
 }
 
 void Shard::link_owner(Socket& socket) noexcept {
@@ -165,6 +167,14 @@ Status Shard::update_interest(Socket& socket) noexcept {
   // always works, and begins anew with what is wanted.
   detach(socket);
   return wanted ? update_interest(socket) : Status();
+}
+
+// To hear less must not fail, but output may still wait for room. The caller is in the middle of
+// something else: if it cannot be heard any more, the turn's look at it ends it.
+void Shard::reduce_interest(Socket& socket) noexcept {
+  if (update_interest(socket)) return;
+  MutexLock lock(socket.mutex);
+  request_attention_locked(socket);
 }
 
 void Shard::set_armed(Socket& socket, Interest interest) noexcept {
@@ -339,10 +349,7 @@ void Shard::pause(Socket& socket) noexcept {
     case SocketState::kConnecting:
     case SocketState::kOpen:
     case SocketState::kWriteClosed:
-    case SocketState::kListening:
-      socket.paused = true;
-      (void)update_interest(socket);  // to hear less cannot do harm: wants_input() is asked again
-      return;
+    case SocketState::kListening: socket.paused = true; return reduce_interest(socket);
     case SocketState::kFree:
     case SocketState::kListenPaused:
     case SocketState::kGreeting:
@@ -446,7 +453,7 @@ void Shard::owner_gone(OwnerTag owner) noexcept {
         free_socket(*socket);
       } else {
         socket->orphaned_ms = now_ms_;
-        (void)update_interest(*socket);
+        reduce_interest(*socket);
         arm_deadline(*socket);
       }
     }
@@ -474,7 +481,7 @@ void Shard::mark_full(Socket& socket, OwnerTag owner) noexcept {
   socket.full = true;
   socket.full_for = owner;
   full_.push_back(socket);
-  (void)update_interest(socket);
+  reduce_interest(socket);
 }
 
 void Shard::owner_drained(OwnerTag owner) noexcept {

@@ -166,7 +166,7 @@ void Shard::on_end_of_stream(Socket& socket) noexcept {
   }
   if (!has_output) let_go(socket);  // also because a pipe's end would be reported for ever
   emit_close(socket);
-  (void)update_interest(socket);  // less interest only
+  reduce_interest(socket);
 }
 
 void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {

@@ -164,6 +164,7 @@ class FaultyPoller final : public net::Poller {
   base::Result<os::Accepted> accept(os::Kernel& kernel, int fd) noexcept override {
     return poller_.accept(kernel, fd);
   }
+  bool has_accepted(int fd) noexcept override { return poller_.has_accepted(fd); }
   base::Result<size_t> discard(os::Kernel& kernel, int fd,
                                std::span<char> scratch) noexcept override {
     return poller_.discard(kernel, fd, scratch);

@@ -1,5 +1,7 @@
 #include "testing/network_test_world.hpp"
 
+#include <algorithm>
+
 namespace skyloom::net {
 
 namespace {
@@ -119,6 +121,25 @@ size_t EventLog::count(EventKind kind, SocketId socket) {
   size_t count = 0;
   for (const Told& told : of(socket)) count += told.kind == kind ? 1 : 0;
   return count;
+}
+
+std::string EventLog::story(SocketId socket, std::initializer_list<EventKind> kinds) {
+  std::string text;
+  for (const Told& told : of(socket)) {
+    if (std::find(kinds.begin(), kinds.end(), told.kind) == kinds.end()) continue;
+    switch (told.kind) {
+      case EventKind::kOpen: text += "OPEN " + told.text; break;
+      case EventKind::kClose: text += "CLOSE"; break;
+      case EventKind::kAccept: text += "ACCEPT"; break;
+      case EventKind::kError: text += "ERROR " + told.text; break;
+      case EventKind::kUdp: text += "UDP"; break;
+      case EventKind::kData:
+      case EventKind::kFrame: text += "DATA " + std::to_string(told.data.size()); break;
+      case EventKind::kWarning: text += "WARNING " + std::to_string(told.value); break;
+    }
+    text += "; ";
+  }
+  return text;
 }
 
 std::vector<std::string> EventLog::lines() {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -88,6 +89,8 @@ class EventLog final : public EventSink, public base::LogSink {
   std::vector<Told> all();
   std::vector<Told> of(SocketId socket);
   size_t count(EventKind kind, SocketId socket);
+  // What was told of a socket in order, as far as it is of these kinds: "OPEN start; DATA 5; ".
+  std::string story(SocketId socket, std::initializer_list<EventKind> kinds);
   std::vector<std::string> lines();
   void set_appetite(OwnerTag owner, Appetite appetite);
 

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -177,21 +178,25 @@ class ScaleTest(NodeTest):
         preload = {"LD_PRELOAD": str(BUILD / "tests/modules/hanging_names.so")}
         if "address" in SANITIZE:
             preload["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-        timeout_ms = full_or(8000, 2000)
-        node = self.start(environment=preload, bootstrap="dial_names", dns_timeout=timeout_ms, **settings)
-        port, echo_port = int(node.wait_for_line(r"dial names: port (\d+)")[1]), self.echo_port(node)
-        quiet = self.percentiles(echo_port, full_or(6, 1))
-        with connect(port) as client:
-            client.sendall(b"!")
-            node.wait_for_line("dial names: 100 under way")
-            during = self.percentiles(echo_port, full_or(6, 1))
-            last = node.wait_for_line(r"dial names: end 100: (.*)")
-        self.assertEqual(last[1], "dns timeout")
-        say(f"100 lookups hang: p99.9 {quiet['p99_9']:.0f} -> {during['p99_9']:.0f} us, each ended with "
+        quiet, during = [], []
+        # One p99.9 says little on a machine with other work: windows of both kinds take turns.
+        for _ in range(full_or(5, 1)):
+            node = self.start(environment=preload, bootstrap="dial_names", dns_timeout=full_or(6000, 2000),
+                              **settings)
+            port, echo_port = int(node.wait_for_line(r"dial names: port (\d+)")[1]), self.echo_port(node)
+            quiet.append(self.percentiles(echo_port, full_or(4, 1))["p99_9"])
+            with connect(port) as client:
+                client.sendall(b"!")
+                node.wait_for_line("dial names: 100 under way")
+                during.append(self.percentiles(echo_port, full_or(4, 1))["p99_9"])
+                last = node.wait_for_line(r"dial names: end 100: (.*)")
+            self.assertEqual(last[1], "dns timeout")
+            self.assert_stops(node)
+        say(f"100 lookups hang: p99.9 {statistics.median(quiet):.0f} ({min(quiet):.0f} to {max(quiet):.0f}) -> "
+            f"{statistics.median(during):.0f} ({min(during):.0f} to {max(during):.0f}) us, each ended with "
             "'dns timeout'", settings)
         if IS_FULL:
-            self.assertLessEqual(during["p99_9"], quiet["p99_9"] + 5000)
-        self.assert_stops(node)
+            self.assertLessEqual(statistics.median(during), max(quiet))
 
     @for_each_setting
     def test_a_flood_of_datagrams_does_not_hold_up_tcp(self, **settings):

@@ -333,8 +333,14 @@ class ScenarioTest(NodeTest):
         with connect(port) as client:
             while len(re.findall(r"children: \d+ done", node.log())) < 8:
                 self.expect_echo(client, bytes(3000))
-        for told in re.findall(r"children: (\d+) done, (\d+) bad", node.log()):
-            self.assertEqual(told, (str(each), "0"), node.story())
+        for done in re.findall(r"children: (\d+) done", node.log()):
+            self.assertEqual(int(done), each, node.story())
+        self.assertNotIn("children: one failed", node.log())
+        inherited = re.findall(r"children: inherited (.*)", node.log())
+        if "undefined" in SANITIZE:
+            # UBSan asks whether memory can be read by a pipe that any child inherits. The node has none.
+            inherited = [what for what in inherited if "-> pipe:" not in what]
+        self.assertEqual(inherited, [])
         for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
             try:
                 fields = stat.read_text().rsplit(")", 1)[1].split()

@@ -252,6 +252,7 @@ void Contract::set_life(Sock& sock, Life life) {
   sock.life = life;
   touch(sock);
   if (life != Life::kGone) return;
+  sock.excuses.failed = sock.has_failed();
   drop_output(sock);
   live_.erase(std::find(live_.begin(), live_.end(), sock.id));
 }
@@ -293,7 +294,7 @@ void Contract::run_wish(Sock& sock) {
     case Wish::kShutdown: return run_shutdown(sock);
     case Wish::kOwnerGone: return run_owner_gone(sock, command.owner);
     case Wish::kOwnerDrained:
-      if (sock.full_for == command.owner) sock.full = false;
+      if (sock.full_for == command.owner) let_be_hungry(sock);
       return;
     case Wish::kStopListening:
       if (is_listener(sock)) run_close(sock);
@@ -311,28 +312,37 @@ void Contract::start_when_opened(Sock& sock) {
   sock.paused = paused;
 }
 
+// Who was not read cannot be late.
+void Contract::resume(Sock& sock) {
+  if (std::exchange(sock.paused, false)) sock.input_since_ms = now_ms();
+}
+
+void Contract::let_be_hungry(Sock& sock) {
+  if (std::exchange(sock.full, false)) sock.input_since_ms = now_ms();
+}
+
 void Contract::run_start(Sock& sock, OwnerTag owner) {
   const auto take_over = [&](const char* answer) {
-    if (sock.full_for == sock.owner && sock.owner != owner) sock.full = false;
+    if (sock.full_for == sock.owner && sock.owner != owner) let_be_hungry(sock);
     sock.owner = owner;
-    sock.orphan = false;
+    if (std::exchange(sock.orphan, false)) sock.input_since_ms = now_ms();
     expect(sock, EventKind::kOpen, answer);
   };
   switch (sock.life) {
     case Life::kAccepted:
       set_life(sock, Life::kOpen);
-      sock.active_ms = sock.progress_ms = now_ms();
+      sock.active_ms = sock.progress_ms = sock.input_since_ms = now_ms();
       return take_over("start");
     case Life::kListenPaused:
       sock.paused = false;
       set_life(sock, Life::kListening);
       return take_over("start");
     case Life::kOpen:
-      sock.paused = false;
+      resume(sock);
       if (sock.kind != Kind::kForeign || sock.orphan) take_over("transfer");
       return;
     case Life::kOutputOver:
-    case Life::kListening: sock.paused = false; return;
+    case Life::kListening: return resume(sock);
     case Life::kOpening:
       if (sock.orphan && sock.kind == Kind::kOutgoing) sock.may_be_too_late.push_back(owner);
       sock.paused = false;
@@ -380,7 +390,7 @@ void Contract::run_shutdown(Sock& sock) {
 }
 
 void Contract::run_owner_gone(Sock& sock, OwnerTag owner) {
-  if (sock.full_for == owner) sock.full = false;
+  if (sock.full_for == owner) let_be_hungry(sock);
   if (sock.started_by == owner) sock.started_by.reset();
   if (sock.life == Life::kGone || sock.owner != owner) return;
   sock.orphan = true;

@@ -113,7 +113,7 @@ struct Sock {
   std::optional<int64_t> lack_told_ms;
   std::optional<std::string> write_error;
   uint64_t write_error_turn = 0;
-  std::string poller_error;
+  std::string poller_error;  // refused in this turn, and nothing came of it yet
   bool watched = false;
   uint64_t resolved_turn = 0;
   bool refused_at_open = false;  // by the poller, before any start
@@ -123,6 +123,7 @@ struct Sock {
   int64_t progress_ms = 0;
   int64_t seen_ms = 0;  // the last turn that had something to do with it
   int64_t active_ms = 0;
+  int64_t input_since_ms = 0;  // since when its first byte or the rest of a frame is awaited
   Excuses excuses;
 
   OutputModel output;
@@ -140,7 +141,8 @@ struct Sock {
   struct Frame {
     size_t offset;  // in the pattern
     size_t size;
-    uint64_t ends_at;  // in bytes read
+    uint64_t begins_at;  // in bytes read
+    uint64_t ends_at;
     uint64_t header_ends_at;
   };
   std::deque<Frame> frames;  // what the peer has sent
@@ -163,6 +165,8 @@ struct Sock {
   };
   std::deque<Arrival> arrivals;
   bool touched = false;
+
+  bool has_failed() const { return excuses.failed || !poller_error.empty(); }
 };
 
 class Contract {
@@ -251,6 +255,8 @@ class Contract {
   void touch(Sock& sock);
   void run_wish(Sock& sock);
   void start_when_opened(Sock& sock);
+  void resume(Sock& sock);
+  void let_be_hungry(Sock& sock);
   void run_start(Sock& sock, OwnerTag owner);
   void run_close(Sock& sock);
   void close_open(Sock& sock);
@@ -264,6 +270,9 @@ class Contract {
   void let_go_of_orphan(Sock& sock);
   bool has_expired(const Sock& sock) const;
   bool is_idle(const Sock& sock) const;
+  bool lacks_first_byte(const Sock& sock) const;
+  bool lacks_rest_of_frame(const Sock& sock) const;
+  static const Sock::Frame* begun_frame(const Sock& sock);
   void close_untold(Sock& sock);
   void before_input(Sock& sock);
   void open_now(Sock& sock);
@@ -276,6 +285,7 @@ class Contract {
   // contract_events.cpp
   bool starts_first(const Sock& sock) const;
   bool happens_by_itself(Sock& sock, OwnerTag owner, const net::Event& event);
+  bool ends_of_itself(const Sock& sock) const;
   bool is_opening_error(const Sock& sock, const std::string& text) const;
   bool take_data(Sock& sock, const net::Event& event);
   bool take_frame(Sock& sock, const net::Event& event);

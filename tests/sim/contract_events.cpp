@@ -138,12 +138,18 @@ bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event)
       return is_listener(sock) ? take_listener_error(sock, text) : take_error(sock, text);
     case EventKind::kClose:  // its ERROR was told before, for another reason
       if (sock.life != Life::kOutputOver && sock.life != Life::kAccepted) return false;
-      if (sock.poller_error.empty() && !sock.bad_frame && !is_idle(sock)) return false;
+      if (sock.poller_error.empty() && !ends_of_itself(sock)) return false;
       set_life(sock, Life::kGone);
       return true;
     case EventKind::kWarning: return false;
   }
   return false;
+}
+
+// For what a turn sees only when its commands are done.
+bool Contract::ends_of_itself(const Sock& sock) const {
+  return !commands_run_ &&
+         (sock.bad_frame || is_idle(sock) || lacks_first_byte(sock) || lacks_rest_of_frame(sock));
 }
 
 bool Contract::is_opening_error(const Sock& sock, const std::string& text) const {
@@ -178,10 +184,12 @@ bool Contract::take_error(Sock& sock, const std::string& text) {
   const bool due = (is_text(text, Errc::kWriteBufferLimit) && sock.limit_hit) ||
                    (is_text(text, Errc::kFrameTooLarge) && sock.bad_frame) ||
                    (is_text(text, Errc::kIdleTimeout) && is_idle(sock)) ||
+                   (is_text(text, Errc::kFirstByteTimeout) && lacks_first_byte(sock)) ||
+                   (is_text(text, Errc::kFrameTimeout) && lacks_rest_of_frame(sock)) ||
                    (is_text(text, Errc::kWriteTimeout) &&
                     (sock.output.buffers() != 0 || !sock.datagrams.empty()) &&
                     over(sock.progress_ms, limits_.write_timeout_ms)) ||
-                   (sock.excuses.failed && text == sock.poller_error) ||
+                   (!sock.poller_error.empty() && text == sock.poller_error) ||
                    (sock.kind == Kind::kUdp && text == text_of_errno(last_failure_));
   if (!due) return false;
   sock.error_told = sock.excuses.failed = true;

@@ -63,7 +63,9 @@ void Contract::on_local_address(int fd, const os::SocketAddress& address) {
 // The poller takes the descriptor: a UDP socket by name is open with it.
 void Contract::on_watched(SocketId id, int fd) {
   Sock* sock = find(id);
-  if (sock == nullptr || sock->kind != Kind::kUdp || sock->life == Life::kGone) return;
+  if (sock == nullptr || sock->life == Life::kGone) return;
+  sock->poller_error.clear();  // what was refused before is made good
+  if (sock->kind != Kind::kUdp) return;
   open_now(*sock);
   sock->watched = true;
   set_fd(*sock, fd);
@@ -84,10 +86,11 @@ void Contract::on_watch_failed(SocketId id, int code) {
     sock->expected.pop_back();
     sock->life = Life::kOpening;  // its one ERROR comes instead
   }
+  // Once its name is found the poller is asked for what it wants then, and for an early start.
+  const bool asks_at_open = !sock->paused || !sock->datagrams.empty() || sock->started_by;
   sock->refused_at_open = !sock->open_runs || sock->by_name ||
-                          (!sock->watched && !sock->paused && sock->resolved_turn == turns_);
+                          (!sock->watched && asks_at_open && sock->resolved_turn == turns_);
   sock->poller_error = text_of_errno(code);
-  sock->excuses.failed = true;
   touch(*sock);
 }
 
@@ -157,6 +160,28 @@ bool Contract::is_idle(const Sock& sock) const {
          now_ms() - sock.active_ms >= limits_.idle_timeout_ms;
 }
 
+// D-13: started, read, and nothing has come.
+bool Contract::lacks_first_byte(const Sock& sock) const {
+  return sock.kind == Kind::kAccepted && sock.read == 0 && wants_input(sock) &&
+         limits_.first_byte_timeout_ms != 0 &&
+         now_ms() - sock.input_since_ms >= limits_.first_byte_timeout_ms;
+}
+
+// The frame of which a part has been read.
+const Sock::Frame* Contract::begun_frame(const Sock& sock) {
+  if (sock.framing == codec::Framing::kNone) return nullptr;
+  for (const Sock::Frame& frame : sock.frames) {
+    if (frame.begins_at >= sock.read) break;
+    if (frame.ends_at > sock.read) return &frame;
+  }
+  return nullptr;
+}
+
+bool Contract::lacks_rest_of_frame(const Sock& sock) const {
+  return begun_frame(sock) != nullptr && wants_input(sock) && limits_.frame_timeout_ms != 0 &&
+         now_ms() - sock.input_since_ms >= limits_.frame_timeout_ms;
+}
+
 // Whatever was asked for before has happened by now.
 void Contract::before_input(Sock& sock) {
   while (commands_run_ && !sock.wishes.empty()) run_wish(sock);
@@ -172,8 +197,11 @@ void Contract::on_read(int fd, size_t size) {
     return;
   }
   if (!wants_input(*sock)) return fail(sock, "reads although it must not");
+  const Sock::Frame* const begun = begun_frame(*sock);
   sock->untold += size;
   sock->read += size;
+  const Sock::Frame* const begins = begun_frame(*sock);
+  if (begins != nullptr && begins != begun) sock->input_since_ms = now_ms();
   sock->active_ms = now_ms();
   look_at_frames(*sock);
   touch(*sock);
@@ -365,7 +393,7 @@ void Contract::close_untold(Sock& sock) {
   const auto has = [&](const auto& wanted) {
     return std::any_of(sock.wishes.begin(), sock.wishes.end(), wanted);
   };
-  if (sock.kind != Kind::kOutgoing || sock.excuses.failed) return;
+  if (sock.kind != Kind::kOutgoing || sock.has_failed()) return;
   if (!sock.orphan && !has(dies)) return;
   while (sock.life != Life::kGone && has(ends)) run_wish(sock);
 }
@@ -407,14 +435,14 @@ void Contract::on_closed(int fd) {
     case Life::kClosing:
       sock->excuses.in_vain |= linger_timeout || (limits_.linger_discard_bytes != 0 &&
                                                   sock->discarded > limits_.linger_discard_bytes);
-      if (sock->output.buffers() != 0 && !sock->excuses.failed && !linger_timeout) {
+      if (sock->output.buffers() != 0 && !sock->has_failed() && !linger_timeout) {
         fail(sock, "its descriptor is closed although it has output");
       }
       break;
     case Life::kReadOver:
       sock->excuses.in_vain |= write_timeout;
       sock->excuses.in_vain |= is_idle(*sock);
-      if (!sock->excuses.failed && !sock->excuses.in_vain && !sock->orphan && !sock->limit_hit) {
+      if (!sock->has_failed() && !sock->excuses.in_vain && !sock->orphan && !sock->limit_hit) {
         fail(sock, "its descriptor is closed although its owner did not close it");
       }
       break;
@@ -424,7 +452,7 @@ void Contract::on_closed(int fd) {
         break;
       }
       sock->excuses.in_vain |= has_expired(*sock);
-      if (!sock->excuses.failed && !sock->limit_hit && !has_expired(*sock) &&
+      if (!sock->has_failed() && !sock->limit_hit && !has_expired(*sock) &&
           !over(sock->orphan_since_ms, limits_.orphan_grace_ms)) {
         fail(sock, "its descriptor is closed within the grace of an orphan");
       }

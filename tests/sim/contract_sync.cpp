@@ -59,6 +59,7 @@ void Contract::end_turn(uint32_t shard) {
     Sock& sock = get(touched[index]);
     sock.touched = false;
     sock.may_be_too_late.clear();
+    sock.poller_error.clear();  // whoever had to end because of it has ended
     sock.seen_ms = now_ms();
     claim(sock);
   }
@@ -95,7 +96,7 @@ bool Contract::may_be_gone(Sock& sock) const {
             over(sock.since_ms,
                  sock.by_name ? limits_.dns_timeout_ms : limits_.connect_timeout_ms));
   }
-  const bool is_over = sock.excuses.failed || sock.limit_hit || (sock.orphan && has_expired(sock));
+  const bool is_over = sock.has_failed() || sock.limit_hit || (sock.orphan && has_expired(sock));
   const bool is_empty = sock.output.buffers() == 0;
   switch (sock.life) {
     case Life::kClosing:
@@ -203,6 +204,12 @@ void Contract::check_overdue(uint32_t shard) {
     if (sock.life == Life::kOpen && sock.kind != Kind::kForeign &&
         over(sock.active_ms, limits_.idle_timeout_ms)) {
       fail(&sock, "it is idle beyond its deadline");
+    }
+    if (lacks_first_byte(sock) && over(sock.input_since_ms, limits_.first_byte_timeout_ms)) {
+      fail(&sock, "its first byte is awaited beyond its deadline");
+    }
+    if (lacks_rest_of_frame(sock) && over(sock.input_since_ms, limits_.frame_timeout_ms)) {
+      fail(&sock, "the rest of a frame is awaited beyond its deadline");
     }
   }
 }

@@ -6,11 +6,14 @@
 #include <string>
 
 #include "os/real_clock.hpp"
+#include "starved_run.hpp"
 #include "world.hpp"
 
 namespace {
 
 using namespace skyloom;
+
+constexpr uint64_t kStarvedPart = 4;
 
 struct Wanted {
   uint64_t seed = 1;
@@ -92,6 +95,19 @@ void print_figures(const sim::Figures& figures) {
   std::printf("\n");
 }
 
+// Each seed against the model, and when all was well there, once more with memory that fails.
+sim::Outcome play(const Wanted& wanted, uint64_t seed, sim::Figures& figures) {
+  sim::Outcome outcome;
+  {
+    sim::World world(
+        {.seed = seed, .steps = wanted.steps, .print = wanted.print, .canary = wanted.canary},
+        figures);
+    outcome = world.run();
+  }
+  if (!outcome.divergence.empty() || wanted.canary != sim::Canary::kNone) return outcome;
+  return sim::StarvedRun(seed, figures).run(wanted.steps / kStarvedPart);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -111,13 +127,7 @@ int main(int count, char** words) {
   };
   for (uint64_t seed = wanted.seed; !is_enough() && divergences < wanted.divergences_max;
        ++seed, ++played) {
-    sim::Outcome outcome;
-    {
-      sim::World world(
-          {.seed = seed, .steps = wanted.steps, .print = wanted.print, .canary = wanted.canary},
-          figures);
-      outcome = world.run();
-    }
+    const sim::Outcome outcome = play(wanted, seed, figures);
     if (outcome.divergence.empty()) continue;
     ++divergences;
     print_divergence(wanted, seed, outcome);

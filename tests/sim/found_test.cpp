@@ -26,14 +26,15 @@ class FoundBySimulator : public ::testing::Test {
  protected:
   void start(const Limits& limits = {}) {
     const PollerFactory factory = [](void* user) -> base::Result<std::unique_ptr<Poller>> {
-      return std::unique_ptr<Poller>(std::make_unique<testing::SimPoller>(
-          *static_cast<testing::SimNetwork*>(user), testing::SimWait::kNever));
+      auto& self = *static_cast<FoundBySimulator*>(user);
+      return std::unique_ptr<Poller>(
+          std::make_unique<testing::FaultyPoller>(self.poller_, self.kernel_.faults()));
     };
     network_ =
         Network::create(
             {.limits = limits},
             {.kernel = kernel_, .clock = clock_, .sink = log_, .log = log_, .resolver = resolver_},
-            factory, &sim_)
+            factory, this)
             .value();
   }
   void TearDown() override { network_.reset(); }
@@ -65,26 +66,14 @@ class FoundBySimulator : public ::testing::Test {
     const std::string bytes(size, 's');
     return network_->send(id, SendBuffer::copy_of(bytes.data(), size), Priority::kHigh, nullptr);
   }
-  // Kinds and texts of what was told of a socket.
   std::string story(SocketId id) {
-    std::string text;
-    for (const Told& told : log_.of(id)) {
-      switch (told.kind) {
-        case EventKind::kOpen: text += "OPEN " + told.text + "; "; break;
-        case EventKind::kClose: text += "CLOSE; "; break;
-        case EventKind::kAccept: text += "ACCEPT; "; break;
-        case EventKind::kError: text += "ERROR " + told.text + "; "; break;
-        case EventKind::kUdp: text += "UDP; "; break;
-        case EventKind::kData:
-        case EventKind::kFrame:
-        case EventKind::kWarning: break;
-      }
-    }
-    return text;
+    return log_.story(id, {EventKind::kOpen, EventKind::kClose, EventKind::kAccept,
+                           EventKind::kError, EventKind::kUdp});
   }
 
   testing::FakeClock clock_;
   testing::SimNetwork sim_{{.clock = &clock_}};
+  testing::SimPoller poller_{sim_, testing::SimWait::kNever};
   testing::FaultyKernel kernel_{sim_};
   EventLog log_;
   ScriptedResolver resolver_;
@@ -316,6 +305,62 @@ TEST_F(FoundBySimulator, ADatagramThatLeavesGivesTheNextOneItsWholeTime) {
   settle();
   EXPECT_EQ(kernel_.count(Call::kSendTo), 5u);
   EXPECT_EQ(story(id), "");
+}
+
+// To hear less was taken for harmless. But the poller had let go of the socket and refused to take
+// it back, and nobody noticed: what it still had to send was never sent.
+class FoundBySimulatorDeaf : public FoundBySimulator {
+ protected:
+  // A connection with output that waits for room.
+  void open_and_block() {
+    start();
+    const SocketId listener = listen();
+    peer_ = connect_peer(listener);
+    settle();
+    id_ = static_cast<SocketId>(log_.of(listener).back().value);
+    network_->start(id_, kOwner);
+    settle();
+    EXPECT_EQ(send(id_, kSize), SendVerdict::kAccepted);
+    settle();
+    ASSERT_EQ(kernel_.count(Call::kModify), 1u) << "it waits for room";
+  }
+  void pause_and_refuse(int times) {
+    kernel_.fail(Call::kModify, 1, ENOMEM);
+    kernel_.fail(Call::kAdd, 1, ENOMEM, times);
+    network_->pause(id_);
+    settle();
+    ASSERT_EQ(kernel_.injected(Call::kAdd), static_cast<size_t>(times));
+  }
+  // All that is there, in all.
+  size_t received() {
+    std::string bytes(64u << 10, '\0');
+    while (const auto got = sim_.recv(peer_, bytes)) {
+      if (*got == 0) break;
+      received_ += *got;
+      settle();
+    }
+    return received_;
+  }
+
+  static constexpr size_t kSize = 4u << 20;
+  SocketId id_ = 0;
+  int peer_ = -1;
+  size_t received_ = 0;
+};
+
+TEST_F(FoundBySimulatorDeaf, APausedConnectionThatThePollerRefusesOnceStillSendsItsOutput) {
+  open_and_block();
+  pause_and_refuse(1);
+  EXPECT_EQ(received(), kSize);
+  EXPECT_EQ(story(id_), "OPEN start; ");
+  sim_.close(peer_);
+}
+
+TEST_F(FoundBySimulatorDeaf, APausedConnectionThatThePollerRefusesForGoodEnds) {
+  open_and_block();
+  pause_and_refuse(2);
+  EXPECT_EQ(story(id_), "OPEN start; ERROR Cannot allocate memory; CLOSE; ");
+  sim_.close(peer_);
 }
 
 }  // namespace

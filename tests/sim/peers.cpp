@@ -101,6 +101,7 @@ void World::send_frame(Peer& peer) {
   bytes.append(Pattern::at(offset), size);
   const Sock::Frame frame{.offset = offset,
                           .size = size,
+                          .begins_at = peer.sent,
                           .ends_at = peer.sent + bytes.size(),
                           .header_ends_at = peer.sent + header_size};
   Sock* sock = peer.wire->id != 0 ? contract_.find(peer.wire->id) : nullptr;

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "starved_run.hpp"
+#include "testing/test_random.hpp"
 #include "world.hpp"
 
 namespace skyloom::sim {
@@ -15,8 +17,12 @@ namespace {
 constexpr uint64_t kStepsPerSeed = 1000;
 #ifdef SKYLOOM_SLOW
 constexpr uint64_t kSeeds = 150;
+constexpr uint64_t kFreshSeeds = 100;
+constexpr uint64_t kStarvedSeeds = 100;
 #else
 constexpr uint64_t kSeeds = 2000;
+constexpr uint64_t kFreshSeeds = 2000;
+constexpr uint64_t kStarvedSeeds = 1000;
 #endif
 constexpr uint64_t kSeedsInFull = 100'000;
 constexpr uint64_t kSeedsForACanary = 100;
@@ -49,8 +55,35 @@ TEST(Simulator, TheEngineDoesWhatTheContractSaysInWorldsOfManySeeds) {
               seeds, figures.operations, figures.injected());
   EXPECT_GT(figures.operations, seeds * kStepsPerSeed / 5);
   for (size_t fault = 0; fault < kFaultCount; ++fault) {
+    if (fault == static_cast<size_t>(Fault::kAllocation)) continue;  // a test of its own
     EXPECT_GT(figures.faults[fault], 0u) << name_of(static_cast<Fault>(fault)) << " never happens";
   }
+}
+
+// Another base for each run, so that the slice finds something one day.
+TEST(Simulator, TheEngineDoesWhatTheContractSaysInWorldsThatNobodyHasSeen) {
+  testing::TestRandom random;
+  const uint64_t first = random.below(uint64_t{1} << 40);
+  Figures figures;
+  for (uint64_t seed = first; seed < first + kFreshSeeds; ++seed) {
+    const Outcome outcome = play({.seed = seed, .steps = kStepsPerSeed}, figures);
+    ASSERT_EQ(outcome.divergence, "")
+        << outcome.tail << "event " << outcome.step << "; replay: ./dev sim " << seed
+        << " --events " << kStepsPerSeed;
+  }
+}
+
+TEST(Simulator, WhateverAllocationsFailTheEngineEndsWhatItBeganAndKeepsNothing) {
+  testing::TestRandom random;
+  const uint64_t first = random.below(uint64_t{1} << 40);
+  Figures figures;
+  for (uint64_t seed = first; seed < first + kStarvedSeeds; ++seed) {
+    const Outcome outcome = StarvedRun(seed, figures).run(kStepsPerSeed);
+    ASSERT_EQ(outcome.divergence, "") << "starved run " << seed << ", step " << outcome.step;
+  }
+  const uint64_t failed = figures.faults[static_cast<size_t>(Fault::kAllocation)];
+  std::printf("%" PRIu64 " failed allocations survived\n", failed);
+  EXPECT_GT(failed, kStarvedSeeds);
 }
 
 TEST(Simulator, ASeedTellsTheSameStoryAgain) {

@@ -32,7 +32,8 @@ const char* name_of(Fault fault) {
                                         "stalled peers",
                                         "datagrams lost",
                                         "datagrams reordered",
-                                        "packets delayed"};
+                                        "packets delayed",
+                                        "failed allocations"};
   static_assert(kNames.size() == kFaultCount);
   return kNames[static_cast<size_t>(fault)];
 }

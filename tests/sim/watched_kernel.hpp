@@ -51,8 +51,9 @@ enum class Fault : uint8_t {
   kLoss,    // of datagrams; these three are the network's
   kReorder,
   kDelay,
+  kAllocation,  // of the engine, in runs of their own (starved_run.hpp)
 };
-inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kDelay) + 1;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kAllocation) + 1;
 const char* name_of(Fault fault);
 using FaultCounts = std::array<uint64_t, kFaultCount>;
 

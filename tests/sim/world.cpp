@@ -48,6 +48,8 @@ Limits World::limits_of_seed() {
   if (chance(250)) limits.idle_timeout_ms = 30'000;
   if (chance(150)) limits.sockets_max = 12;
   if (chance(200)) limits.linger_discard_bytes = 32u << 10;
+  if (chance(200)) limits.first_byte_timeout_ms = 3000;
+  if (chance(300)) limits.frame_timeout_ms = 2000;
   return limits;
 }
 
@@ -190,16 +192,16 @@ Appetite World::take(OwnerTag owner, const Event& event) {
   if (!is_input) return Appetite::kHungry;
   figures_.bytes += event.size;
   if (draining_) return Appetite::kHungry;
+  const bool routed = event.kind == EventKind::kFrame && event.route.to != 0;
+  const OwnerTag whose = routed ? event.route.to : owner;
   Appetite appetite = Appetite::kHungry;
-  if (chance(full_)) {
+  if (chance(full_) && !contract_.is_dead(whose)) {  // what goes to the dead fills nothing
     appetite = Appetite::kFull;
     count(Fault::kSinkFull);
   } else if (options_.faults && hard_ != 0 && chance(2)) {
     appetite = Appetite::kBroken;
     count(Fault::kSinkBroken);
   }
-  const bool routed = event.kind == EventKind::kFrame && event.route.to != 0;
-  const OwnerTag whose = routed ? event.route.to : owner;
   if (appetite == Appetite::kFull) full_owners_.push_back(whose);
   contract_.answered(event.socket, whose, appetite);
   return appetite;

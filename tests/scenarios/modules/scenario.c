@@ -257,26 +257,30 @@ static int on_chatter(struct skynet_context* ctx, void* ud, int type, int sessio
 /* --- K43 --- */
 
 struct children {
-  int left, bad, done;
+  int left, done;
 };
 
 static int on_children(struct skynet_context* ctx, void* ud, int type, int session, uint32_t source,
                        const void* msg, size_t sz) {
   struct children* c = ud;
   (void)type, (void)session, (void)source, (void)msg, (void)sz;
-  /* Its own: 0, 1, 2 and the folder that ls reads. "e": the pipes of others are none of its. */
-  FILE* child = popen("ls /proc/self/fd | tr '\\n' ' '", "re");
+  /* Tells what it has beside 0, 1 and 2. "e": the pipes of others are none of its. */
+  FILE* child = popen(
+      "cd /proc/$$/fd && for fd in *; do "
+      "[ $fd -gt 2 ] && [ -e $fd ] && ls -l $fd; done; echo end",
+      "re");
   char line[256] = "";
-  if (child == NULL || fgets(line, sizeof line, child) == NULL || pclose(child) != 0 ||
-      strcmp(line, "0 1 2 3 ") != 0) {
-    ++c->bad;
-    skynet_error(ctx, "children: a child has descriptors %s", line);
+  while (child != NULL && fgets(line, sizeof line, child) != NULL && strcmp(line, "end\n") != 0) {
+    skynet_error(ctx, "children: inherited %s", line);
+  }
+  if (child == NULL || strcmp(line, "end\n") != 0 || pclose(child) != 0) {
+    skynet_error(ctx, "children: one failed behind '%s'", line);
   }
   ++c->done;
   if (--c->left > 0) {
     skynet_send(ctx, 0, own_handle(ctx), PTYPE_TEXT, 0, NULL, 0);
   } else {
-    skynet_error(ctx, "children: %d done, %d bad", c->done, c->bad);
+    skynet_error(ctx, "children: %d done", c->done);
   }
   return 0;
 }
