@@ -44,10 +44,75 @@ struct SendResult {
   explicit operator bool() const noexcept { return error == SendError::kNone; }
 };
 
+// Of TCP sockets; 0: the node's or the system's. Ranges: skynet/skyloom.h.
+struct SocketOptions {
+  bool no_delay = false;
+  std::chrono::seconds keep_alive_idle{0};      // silence before the first probe
+  std::chrono::seconds keep_alive_interval{0};  // between two
+  int keep_alive_count = 0;                     // unanswered ones that end the connection
+  std::chrono::milliseconds user_timeout{0};    // for output to be acknowledged
+  int receive_buffer_bytes = 0;
+  int send_buffer_bytes = 0;
+};
+
+// Whether clients come through a proxy that announces them (skynet/skyloom.h).
+enum class Proxy : int {
+  kNone = SKYLOOM_PROXY_NONE,
+  kV1 = SKYLOOM_PROXY_V1,
+  kV2 = SKYLOOM_PROXY_V2,
+  kAny = SKYLOOM_PROXY_ANY,
+};
+
+inline constexpr int kNoLimit = -1;  // also as a duration
+
+// What becomes of a write when the connection's queued output is at its limit.
+enum class WriteBufferPolicy : int {
+  kOfNode = 0,
+  kClose = SKYLOOM_WBUFFER_CLOSE,
+  kRefuse = SKYLOOM_WBUFFER_REFUSE,
+  kDropLow = SKYLOOM_WBUFFER_DROP_LOW,
+};
+
+// Of a listener and what it accepts, in place of the node's; 0: the node's, kNoLimit: none.
+// Meanings: skynet/skyloom.h.
+struct ListenerLimits {
+  int connections_max = 0;
+  int per_address_max = 0;
+  int accepts_per_second = 0;
+  std::chrono::milliseconds first_byte_timeout{0};
+  std::chrono::milliseconds idle_timeout{0};
+  std::chrono::milliseconds frame_timeout{0};
+  std::chrono::milliseconds write_timeout{0};
+  std::chrono::milliseconds linger_timeout{0};
+  int frame_bytes_max = 0;
+  int64_t write_buffer_max = 0;
+  WriteBufferPolicy write_buffer_policy = WriteBufferPolicy::kOfNode;
+};
+
 struct ListenOptions {
-  std::string_view host = "127.0.0.1";
-  uint16_t port = 0;  // 0: the system picks one; the kConnect event tells which
-  int backlog = 128;
+  std::string_view host = "127.0.0.1";  // also "unix:/path", "unix:@name", "::" for both families
+  uint16_t port = 0;                    // 0: the system picks one; the kConnect event tells which
+  int backlog = 0;  // connections that wait to be accepted; 0: the system's maximum
+  bool reuse_port = false;
+  bool v6_only = false;
+  int file_mode = 0;  // of a unix socket's file; 0: by umask
+  Proxy proxy = Proxy::kNone;
+  bool proxy_optional = false;
+  std::chrono::milliseconds handshake_timeout{0};  // 0: the node's
+  SocketOptions accepted{};
+  ListenerLimits limits{};
+};
+
+// Of a live socket (skynet/skyloom.h).
+enum class SocketOption : int {
+  kNoDelay = SKYLOOM_OPTION_NODELAY,
+  kKeepAlive = SKYLOOM_OPTION_KEEPALIVE,
+  kKeepAliveIdle = SKYLOOM_OPTION_KEEPALIVE_IDLE,
+  kKeepAliveInterval = SKYLOOM_OPTION_KEEPALIVE_INTERVAL,
+  kKeepAliveCount = SKYLOOM_OPTION_KEEPALIVE_COUNT,
+  kUserTimeout = SKYLOOM_OPTION_USER_TIMEOUT,
+  kReceiveBuffer = SKYLOOM_OPTION_RECEIVE_BUFFER,
+  kSendBuffer = SKYLOOM_OPTION_SEND_BUFFER,
 };
 
 struct Endpoint {
@@ -204,12 +269,39 @@ class Context {
   // ------------------------------------------------------------------------- What happens comes to
   // on_socket(). kNone: refused, no such address.
   SocketId listen(const ListenOptions& options) {
-    return socket_of(skynet_socket_listen(context_, std::string(options.host).c_str(), options.port,
-                                          options.backlog));
+    const std::string host(options.host);
+    skyloom_listen_options c_options{};
+    c_options.size = sizeof c_options;
+    c_options.host = host.c_str();
+    c_options.port = options.port;
+    c_options.backlog = options.backlog;
+    c_options.reuse_port = options.reuse_port ? 1 : 0;
+    c_options.v6_only = options.v6_only ? 1 : 0;
+    c_options.file_mode = options.file_mode;
+    c_options.proxy = static_cast<int>(options.proxy);
+    c_options.proxy_optional = options.proxy_optional ? 1 : 0;
+    c_options.handshake_timeout = clamped(options.handshake_timeout.count());
+    put(options.accepted, c_options);
+    put(options.limits, c_options);
+    return socket_of(skyloom_socket_listen(context_, &c_options));
   }
   // Reads by itself once it is open; writes before that are queued.
   SocketId connect(const Endpoint& peer) {
     return socket_of(skynet_socket_connect(context_, std::string(peer.host).c_str(), peer.port));
+  }
+  SocketId connect(const Endpoint& peer, const SocketOptions& options) {
+    const std::string host(peer.host);
+    skyloom_connect_options c_options{};
+    c_options.size = sizeof c_options;
+    c_options.host = host.c_str();
+    c_options.port = peer.port;
+    put(options, c_options);
+    return socket_of(skyloom_socket_connect(context_, &c_options));
+  }
+  // False: a value outside the option's range.
+  bool set_option(SocketId id, SocketOption option, int value) noexcept {
+    return skyloom_socket_set_option(context_, static_cast<int>(id), static_cast<int>(option),
+                                     value) == 0;
   }
   // Watches a descriptor, which stays the caller's.
   SocketId bind(int descriptor) noexcept {
@@ -308,6 +400,33 @@ class Context {
     if (result == -2) return {SendError::kTooLarge, Session::kNone};
     if (result < 0) return {SendError::kNoService, Session::kNone};
     return {SendError::kNone, Session{result}};
+  }
+  static int clamped(int64_t value) noexcept {
+    if (value > INT_MAX) return INT_MAX;
+    return value < INT_MIN ? INT_MIN : static_cast<int>(value);
+  }
+  template <class Options>
+  static void put(const SocketOptions& options, Options& into) noexcept {
+    into.nodelay = options.no_delay ? 1 : 0;
+    into.keepalive_idle = clamped(options.keep_alive_idle.count());
+    into.keepalive_interval = clamped(options.keep_alive_interval.count());
+    into.keepalive_count = options.keep_alive_count;
+    into.user_timeout = clamped(options.user_timeout.count());
+    into.receive_buffer = options.receive_buffer_bytes;
+    into.send_buffer = options.send_buffer_bytes;
+  }
+  static void put(const ListenerLimits& limits, skyloom_listen_options& into) noexcept {
+    into.max_per_listener = limits.connections_max;
+    into.max_per_ip = limits.per_address_max;
+    into.accept_rate = limits.accepts_per_second;
+    into.first_byte_timeout = clamped(limits.first_byte_timeout.count());
+    into.idle_timeout = clamped(limits.idle_timeout.count());
+    into.frame_timeout = clamped(limits.frame_timeout.count());
+    into.write_timeout = clamped(limits.write_timeout.count());
+    into.linger_timeout = clamped(limits.linger_timeout.count());
+    into.frame_max = limits.frame_bytes_max;
+    into.wbuffer_max = limits.write_buffer_max;
+    into.wbuffer_policy = static_cast<int>(limits.write_buffer_policy);
   }
   static SocketId socket_of(int id) noexcept { return id > 0 ? SocketId{id} : SocketId::kNone; }
   static int parse_int(const char* text) noexcept {

@@ -25,6 +25,7 @@ const char* own_text(Errc code) noexcept {
     case Errc::kWriteBufferTotal: return "write buffer limit of the node";
     case Errc::kUnixPathTooLong: return "unix: path or name of more than 107 bytes";
     case Errc::kProxyHeader: return "bad PROXY header";
+    case Errc::kProxyHeaderLate: return "PROXY header not there in time";
   }
   return "unknown error";
 }

@@ -28,6 +28,7 @@ enum class Errc : int32_t {
   kWriteBufferTotal,
   kUnixPathTooLong,
   kProxyHeader,
+  kProxyHeaderLate,
 };
 
 using ErrorText = Text<127>;

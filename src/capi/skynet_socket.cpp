@@ -95,16 +95,18 @@ int skynet_socket_sendbuffer_lowpriority(skynet_context* /*context*/, socket_sen
 int skynet_socket_listen(skynet_context* context, const char* host, int port, int backlog) {
   Node* node = current_node();
   if (node == nullptr || !is_port(port)) return -1;
-  return id_of(
-      context, "listen", text_of(host), port,
-      node->listen(owner_of(context), text_of(host), static_cast<uint16_t>(port), backlog));
+  return id_of(context, "listen", text_of(host), port,
+               node->listen(owner_of(context), {.host = text_of(host),
+                                                .port = static_cast<uint16_t>(port),
+                                                .backlog = backlog}));
 }
 
 int skynet_socket_connect(skynet_context* context, const char* host, int port) {
   Node* node = current_node();
   if (node == nullptr || !is_port(port)) return -1;
   return id_of(context, "connect", text_of(host), port,
-               node->connect(owner_of(context), text_of(host), static_cast<uint16_t>(port)));
+               node->connect(owner_of(context),
+                             {.host = text_of(host), .port = static_cast<uint16_t>(port)}));
 }
 
 int skynet_socket_bind(skynet_context* context, int fd) {

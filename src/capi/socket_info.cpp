@@ -23,6 +23,7 @@ int type_of(const net::SocketSnapshot& socket) noexcept {
     case SocketState::kLingering: return SOCKET_INFO_CLOSING;
     case SocketState::kFree:
     case SocketState::kReserved:
+    case SocketState::kGreeting:
     case SocketState::kListenPaused:
     case SocketState::kConnecting:
     case SocketState::kAccepted: return SOCKET_INFO_UNKNOWN;

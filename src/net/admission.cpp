@@ -61,10 +61,10 @@ ListeningPtr::ListeningPtr(const ListeningPtr& other) noexcept : it_(other.it_) 
   if (it_ != nullptr) it_->holders.fetch_add(1, std::memory_order_relaxed);
 }
 
-ListeningPtr ListeningPtr::make(AddressCounts& addresses, const ConnectionLimits& limits,
-                                bool are_its_own) noexcept {
+ListeningPtr ListeningPtr::make(AddressCounts& addresses, const ConnectionLimits& of_all,
+                                const std::optional<ConnectionLimits>& its_own) noexcept {
   ListeningPtr made;
-  made.it_ = base::try_make_unique<Listening>(addresses, limits, are_its_own).release();
+  made.it_ = base::try_make_unique<Listening>(addresses, of_all, its_own).release();
   return made;
 }
 
@@ -88,6 +88,13 @@ Admission& Admission::operator=(Admission&& other) noexcept {
 
 Admission::Verdict Admission::take(const ListeningPtr& listening,
                                    const os::SocketAddress& peer) noexcept {
+  Verdict verdict = take(listening);
+  if (verdict == Verdict::kWelcome) verdict = take_address(peer);
+  if (verdict != Verdict::kWelcome) give_back();
+  return verdict;
+}
+
+Admission::Verdict Admission::take(const ListeningPtr& listening) noexcept {
   const ConnectionLimits& limits = listening->limits;
   if (limits.connections_max == 0 && limits.per_address_max == 0 && !listening->has_own_limits) {
     return Verdict::kWelcome;  // nothing to remember
@@ -97,15 +104,18 @@ Admission::Verdict Admission::take(const ListeningPtr& listening,
       listening->connections.load(std::memory_order_relaxed) >= limits.connections_max) {
     return Verdict::kListenerFull;
   }
-  const auto ip = ip_of(peer);
-  if (limits.per_address_max != 0 && ip) {
-    const void* scope = listening->has_own_limits ? listening.get() : nullptr;
-    address_ = listening->addresses.take({*ip, scope}, limits.per_address_max);
-    if (address_ == nullptr) return Verdict::kAddressFull;
-  }
   listening_ = listening;
   listening->connections.fetch_add(1, std::memory_order_relaxed);  // as above
   return Verdict::kWelcome;
+}
+
+Admission::Verdict Admission::take_address(const os::SocketAddress& peer) noexcept {
+  if (!listening_ || listening_->limits.per_address_max == 0) return Verdict::kWelcome;
+  const auto ip = ip_of(peer);
+  if (!ip) return Verdict::kWelcome;
+  const void* scope = listening_->counts_apart ? listening_.get() : nullptr;
+  address_ = listening_->addresses.take({*ip, scope}, listening_->limits.per_address_max);
+  return address_ == nullptr ? Verdict::kAddressFull : Verdict::kWelcome;
 }
 
 void Admission::give_back() noexcept {

@@ -5,11 +5,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "base/mutex.hpp"
 #include "net/limits.hpp"
+#include "net/socket_options.hpp"
 #include "os/socket_address.hpp"
 
 namespace skyloom::net {
@@ -40,15 +42,22 @@ class AddressCounts {
 
 // What a listener and its connections have in common; lives as long as the last of them.
 struct Listening {
-  Listening(AddressCounts& of_network, const ConnectionLimits& its_limits,
-            bool are_its_own) noexcept
-      : addresses(of_network), limits(its_limits), has_own_limits(are_its_own) {}
+  Listening(AddressCounts& of_network, const ConnectionLimits& of_all,
+            const std::optional<ConnectionLimits>& its_own) noexcept
+      : addresses(of_network),
+        limits(its_own.value_or(of_all)),
+        has_own_limits(its_own.has_value()),
+        counts_apart(limits.per_address_max != of_all.per_address_max) {}
 
   AddressCounts& addresses;
   const ConnectionLimits limits;
   const bool has_own_limits;             // else they are the network's
+  const bool counts_apart;               // has a per_address_max of its own
   std::atomic<uint64_t> connections{0};  // only a bound is checked against it
   std::atomic<uint64_t> holders{1};      // ListeningPtr
+  // Set before anybody else knows it.
+  GreetingRules greeting{};
+  uint64_t file = 0;  // identity of a unix socket's file; 0: none
   // The listener's turn.
   int64_t second_began_ms = 0;  // accept_rate counts from here
   uint64_t accepted_in_second = 0;
@@ -69,9 +78,9 @@ class ListeningPtr {
     return *this;
   }
   ~ListeningPtr() { reset(); }
-  // Null without memory.
-  static ListeningPtr make(AddressCounts& addresses, const ConnectionLimits& limits,
-                           bool are_its_own) noexcept;
+  // Null without memory. `its_own` replace the limits `of_all` listeners of the network.
+  static ListeningPtr make(AddressCounts& addresses, const ConnectionLimits& of_all,
+                           const std::optional<ConnectionLimits>& its_own) noexcept;
 
   void reset() noexcept;
   Listening* get() const noexcept { return it_; }
@@ -95,6 +104,9 @@ class Admission {
 
   // Into an empty one, for a connection from `peer`. Not welcome: nothing is counted.
   Verdict take(const ListeningPtr& listening, const os::SocketAddress& peer) noexcept;
+  // The same in two steps, when it is known later who the peer is. Not welcome: nothing changes.
+  Verdict take(const ListeningPtr& listening) noexcept;
+  Verdict take_address(const os::SocketAddress& peer) noexcept;
   void give_back() noexcept;
   // The limits that its listener brought along, or null.
   const ConnectionLimits* limits() const noexcept {

@@ -58,13 +58,19 @@ class ClockedTest : public ::testing::Test {
   };
   Listener listen(const ConnectionLimits* limits = nullptr, const char* host = "127.0.0.1",
                   OwnerTag owner = kOwner) {
-    const auto id = network_->listen(owner, host, 0, 128, limits);
+    ListenOptions options{.host = host};
+    if (limits != nullptr) options.limits = *limits;
+    return listen(options, owner);
+  }
+  Listener listen(const ListenOptions& options, OwnerTag owner = kOwner) {
+    const auto id = network_->listen(owner, options);
     EXPECT_TRUE(id.ok());
     network_->start(*id, owner);
     settle();
     const auto told = log_->of(*id);
     EXPECT_GE(told.size(), 2u);
-    return {*id, *os::SocketAddress::parse(host, static_cast<uint16_t>(told.front().value))};
+    return {*id,
+            *os::SocketAddress::parse(options.host, static_cast<uint16_t>(told.front().value))};
   }
   testing::Peer connect(const os::SocketAddress& address,
                         const testing::Peer::Options& options = {}) {

@@ -7,6 +7,7 @@
 #include "codec/framing.hpp"
 #include "net/event.hpp"
 #include "net/resolver.hpp"
+#include "os/kernel.hpp"
 
 namespace skyloom::net {
 
@@ -18,7 +19,8 @@ struct Command : base::MpscNode {
     kPause,
     kClose,
     kShutdown,
-    kNoDelay,
+    kOption,        // `option`, `value`
+    kListenerGone,  // to every shard: `socket` is what its clients greet
     kFraming,       // `framing`, `frame_bytes_max`
     kRoute,         // `route`
     kDefaultPeer,   // UDP: `resolved` has one address
@@ -38,6 +40,8 @@ struct Command : base::MpscNode {
   Route route;
   codec::Framing framing = codec::Framing::kNone;
   size_t frame_bytes_max = 0;
+  os::SocketOption option = os::SocketOption::kNoDelay;
+  int value = 0;
   uint16_t port = 0;
   std::optional<base::Result<Addresses>> resolved;
 };

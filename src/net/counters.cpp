@@ -12,8 +12,8 @@ constexpr int64_t kSecondMs = 1000;
 
 }  // namespace
 
-const std::array<Counters::Row, 27>& Counters::rows() noexcept {
-  static constexpr std::array<Row, 27> kRows = {{
+const std::array<Counters::Row, 28>& Counters::rows() noexcept {
+  static constexpr std::array<Row, 28> kRows = {{
       {"accepted", &Counters::accepted},
       {"refused", &Counters::refused},
       {"refused_sockets", &Counters::refused_sockets},
@@ -21,6 +21,7 @@ const std::array<Counters::Row, 27>& Counters::rows() noexcept {
       {"refused_address", &Counters::refused_address},
       {"refused_descriptors", &Counters::refused_descriptors},
       {"refused_memory", &Counters::refused_memory},
+      {"greetings_refused", &Counters::greetings_refused},
       {"accept_rate_reached", &Counters::accept_rate_reached},
       {"accept_failures", &Counters::accept_failures},
       {"opens_refused", &Counters::opens_refused},

@@ -24,6 +24,7 @@ struct Counters {
   Value refused_address{0};
   Value refused_descriptors{0};
   Value refused_memory{0};
+  Value greetings_refused{0};    // a bad PROXY header, a late one, or none
   Value accept_rate_reached{0};  // seconds in which a listener had to wait
   Value accept_failures{0};      // and then a rest of the listener
   Value opens_refused{0};        // listen, connect, bind, UDP at net_max_sockets
@@ -49,7 +50,7 @@ struct Counters {
     std::string_view name;
     Value Counters::* value;
   };
-  static const std::array<Row, 27>& rows() noexcept;
+  static const std::array<Row, 28>& rows() noexcept;
   void add(Value Counters::* value, uint64_t more = 1) noexcept {
     (this->*value).fetch_add(more, std::memory_order_relaxed);  // a statistic
   }

@@ -69,10 +69,34 @@ TEST_F(LimitTest, AnAddressHasExactlyAsManyConnectionsAsItMayOverAllListenersAnd
   EXPECT_EQ(counted(&Counters::refused_address), 1u);
 }
 
+TEST_F(LimitTest, BehindAProxyAClientsAddressCountsAndNotTheProxys) {
+  start({{.per_address_max = 2}});
+  const Listener listener = listen({.host = "127.0.0.1", .proxy = ProxyMode::kRequired});
+  std::vector<Peer> clients;
+  for (int count = 0; count < 5; ++count) clients.push_back(connect(listener.address));
+  const auto announce = [&](size_t index, const std::string& client) {
+    ASSERT_TRUE(clients[index].send_all("PROXY TCP4 " + client + " 127.0.0.1 1000 80\r\n").ok());
+    settle();
+  };
+  EXPECT_EQ(counted(&Counters::refused), 0u) << "one proxy brings more than two at once";
+  announce(0, "10.0.0.1");
+  announce(1, "10.0.0.1");
+  announce(2, "127.0.0.1");
+  EXPECT_EQ(accepted(listener), 3u);
+  announce(3, "10.0.0.1");
+  EXPECT_TRUE(is_turned_away(clients[3]));
+  EXPECT_EQ(accepted(listener), 3u);
+  EXPECT_EQ(counted(&Counters::refused_address), 1u);
+  EXPECT_EQ(lines_with("10.0.0.1:1000 through a proxy refused: net_max_per_ip = 2"), 1u);
+  end(clients[0], static_cast<SocketId>(log_->of(listener.id)[2].value));
+  announce(4, "10.0.0.1");
+  EXPECT_EQ(accepted(listener), 4u) << "the place of the one that ended is free again";
+}
+
 TEST_F(LimitTest, AMappedAddressIsTheAddressThatItMaps) {
   AddressCounts counts;
   const ConnectionLimits limits{.per_address_max = 1};
-  const ListeningPtr listening = ListeningPtr::make(counts, limits, false);
+  const ListeningPtr listening = ListeningPtr::make(counts, limits, std::nullopt);
   Admission v4;
   Admission mapped;
   Admission v6;

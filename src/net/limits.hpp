@@ -36,6 +36,7 @@ struct Limits : ConnectionLimits {
   uint64_t sockets_max = 0;        // per network
   uint64_t descriptors_spare = 0;  // accepting leaves so many to everybody else
   int64_t connect_timeout_ms = 15000;
+  int64_t handshake_timeout_ms = 5000;  // accepted, until the PROXY header is whole
   int64_t dns_timeout_ms = 5000;
   uint64_t linger_discard_bytes = 8u << 20;
   int64_t orphan_grace_ms = 100;

@@ -21,6 +21,7 @@ Network::Network(const NetworkOptions& options, const NetworkParts& parts)
                .sink = parts.sink,
                .log = parts.log,
                .limits = options.limits,
+               .options = options.options,
                .statistics_ms = parts.statistics_ms,
                .shards = {},
                .counters = {},
@@ -143,35 +144,54 @@ void Network::on_resolved(SocketId id, uint16_t port, Command::Kind kind,
   (void)home_of(id).post(std::move(command));  // null: the lookup's deadline tells
 }
 
-Result<SocketId> Network::listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog,
-                                 const ConnectionLimits* limits) {
+ListeningPtr Network::make_listening(const ListenOptions& options) noexcept {
+  ListeningPtr listening = ListeningPtr::make(context_.addresses, context_.limits, options.limits);
+  if (!listening) return listening;
+  listening->greeting = {.proxy = options.proxy,
+                         .versions = options.proxy_versions,
+                         .timeout_ms = options.handshake_timeout_ms != 0
+                                           ? options.handshake_timeout_ms
+                                           : context_.limits.handshake_timeout_ms};
+  return listening;
+}
+
+Result<SocketId> Network::listen(OwnerTag owner, const ListenOptions& options) {
   // Reckoned from the times of the statistics.
-  SKYLOOM_CHECK(limits == nullptr || limits->idle_timeout_ms == 0 ||
+  SKYLOOM_CHECK(!options.limits || options.limits->idle_timeout_ms == 0 ||
                 context_.statistics_ms == nullptr);
-  const auto address =
-      host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
-  auto opening = make_opening(Opening::Purpose::kListen, port, address);
-  ListeningPtr listening = ListeningPtr::make(
-      context_.addresses, limits == nullptr ? context_.limits : *limits, limits != nullptr);
+  const Result<std::optional<os::SocketAddress>> address = address_of(options.host, options.port);
+  if (!address) return address.error();
+  auto opening = make_opening(Opening::Purpose::kListen, options.port, *address);
+  ListeningPtr listening = make_listening(options);
   if (opening == nullptr || !listening) return Error::from_errno(ENOMEM);
-  opening->backlog = backlog;
+  opening->listen = options;
+  opening->listen.host = {};  // the caller's
+  opening->listen.options = options.options.over(context_.options);
   // Under its mutex: sends to it are dropped from now on.
   const auto prepare = [&](Socket& socket) { socket.listening = std::move(listening); };
-  if (!address) return open(std::move(opening), owner, host, prepare);
-  const Result<int> fd = open_listener(context_.kernel, *address, backlog);
-  if (!fd) return fd.error();
-  const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
+  if (!address->has_value()) return open(std::move(opening), owner, options.host, prepare);
+  const Result<OpenedListener> opened = open_listener(context_.kernel, **address, opening->listen);
+  if (!opened) return opened.error();
+  listening->file = opened->file;
+  const Result<SocketId> id = open(std::move(opening), owner, options.host, [&](Socket& socket) {
     prepare(socket);
-    socket.fd = *fd;
+    socket.fd = opened->fd;
+    socket.peer = **address;
   });
-  if (!id) context_.kernel.close(*fd);
+  if (!id) {
+    if (opened->file != 0) remove_file(context_.kernel, **address, opened->file);
+    context_.kernel.close(opened->fd);
+  }
   return id;
 }
 
-Result<SocketId> Network::connect(OwnerTag owner, std::string_view host, uint16_t port) {
-  if (host.empty()) return Error::of(Errc::kBadAddress);
-  const auto address = os::SocketAddress::parse(host, port);
-  return open(make_opening(Opening::Purpose::kConnect, port, address), owner, host, [](Socket&) {});
+Result<SocketId> Network::connect(OwnerTag owner, const ConnectOptions& options) {
+  if (options.host.empty()) return Error::of(Errc::kBadAddress);
+  const Result<std::optional<os::SocketAddress>> address = address_of(options.host, options.port);
+  if (!address) return address.error();
+  auto opening = make_opening(Opening::Purpose::kConnect, options.port, *address);
+  if (opening != nullptr) opening->options = options.options.over(context_.options);
+  return open(std::move(opening), owner, options.host, [](Socket&) {});
 }
 
 Result<SocketId> Network::adopt_foreign(OwnerTag owner, int fd) {
@@ -183,6 +203,7 @@ Result<SocketId> Network::adopt_foreign(OwnerTag owner, int fd) {
 }
 
 Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16_t port) {
+  if (os::SocketAddress::is_unix_name(host)) return Error::of(Errc::kBadAddress);  // streams only
   const auto address =
       host.empty() ? os::SocketAddress::any_v4(port) : os::SocketAddress::parse(host, port);
   auto opening = make_opening(Opening::Purpose::kUdpBind, port, address);
@@ -192,7 +213,7 @@ Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16
   }
   const bool unbound = host.empty() && port == 0;
   const Result<int> fd = unbound ? context_.kernel.open_socket(AF_INET, os::SocketType::kDatagram)
-                                 : open_bound(context_.kernel, *address, os::SocketType::kDatagram);
+                                 : open_datagram(context_.kernel, *address);
   if (!fd) return fd.error();
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
     socket.kind = SocketKind::kUdp;
@@ -205,7 +226,7 @@ Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16
 }
 
 Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16_t port) {
-  if (host.empty()) return Error::of(Errc::kBadAddress);
+  if (host.empty() || os::SocketAddress::is_unix_name(host)) return Error::of(Errc::kBadAddress);
   const auto address = os::SocketAddress::parse(host, port);
   auto opening = make_opening(Opening::Purpose::kUdpDial, port, address);
   if (!address) {
@@ -246,8 +267,13 @@ void Network::start(SocketId id, OwnerTag owner) {
 void Network::pause(SocketId id) {
   post(Command::Kind::kPause, id);
 }
-void Network::set_no_delay(SocketId id) {
-  post(Command::Kind::kNoDelay, id);
+void Network::set_option(SocketId id, os::SocketOption option, int value) {
+  auto command = home_of(id).make_command(Command::Kind::kOption, id);
+  if (command != nullptr) {
+    command->option = option;
+    command->value = value;
+  }
+  (void)home_of(id).post(std::move(command));
 }
 
 void Network::close(SocketId id) {

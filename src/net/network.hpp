@@ -39,6 +39,7 @@ struct SocketSnapshot {
 struct NetworkOptions {
   uint32_t shards = 1;  // a power of two, at most 64
   Limits limits;
+  SocketOptions options{};                         // of every TCP socket that has none of its own
   BatchSenderFactory make_batch_sender = nullptr;  // null: each socket is written by itself
   uint32_t batch_senders = 1;                      // threads that flush at the same time
 };
@@ -69,12 +70,15 @@ class Network {
   // --- creation; the id is valid at once, answers come as events
   // ----------------------------------- `host` empty: 0.0.0.0. A numeric address fails at once,
   // with the errno; a name later, by event.
-  // `limits` are those of the connections that it accepts, now and when it is gone; null: the
-  // network's.
-  base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog,
-                                const ConnectionLimits* limits = nullptr);
+  base::Result<SocketId> listen(OwnerTag owner, const ListenOptions& options);
+  base::Result<SocketId> listen(OwnerTag owner, std::string_view host, uint16_t port, int backlog) {
+    return listen(owner, {.host = host, .port = port, .backlog = backlog});
+  }
   // Reads by itself once it is open. Sends before that are queued (D-20).
-  base::Result<SocketId> connect(OwnerTag owner, std::string_view host, uint16_t port);
+  base::Result<SocketId> connect(OwnerTag owner, const ConnectOptions& options);
+  base::Result<SocketId> connect(OwnerTag owner, std::string_view host, uint16_t port) {
+    return connect(owner, ConnectOptions{.host = host, .port = port});
+  }
   // `fd` stays the caller's property (D-17); it is made non-blocking.
   base::Result<SocketId> adopt_foreign(OwnerTag owner, int fd);
   // Both empty and 0: an unbound IPv4 socket; otherwise bound.
@@ -88,7 +92,9 @@ class Network {
   void pause(SocketId id);
   void close(SocketId id);
   void shutdown(SocketId id);
-  void set_no_delay(SocketId id);
+  // Of a listener: also of what it accepts from then on. Ignored where it does not apply (K30).
+  void set_option(SocketId id, os::SocketOption option, int value);
+  void set_no_delay(SocketId id) { set_option(id, os::SocketOption::kNoDelay, 1); }
   // From the next byte read on. A frame above the limit ends the socket with ERROR and CLOSE.
   void set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max);
   void set_route(SocketId id, const Route& route);
@@ -122,6 +128,7 @@ class Network {
 
   std::vector<SocketSnapshot> info();
   const Counters& counters() const { return context_.counters; }
+  const Limits& limits() const { return context_.limits; }
   uint32_t shard_count() const { return static_cast<uint32_t>(context_.shards.size()); }
   Shard& shard(uint32_t index) { return *context_.shards[index]; }
 
@@ -137,6 +144,7 @@ class Network {
                               std::string_view host, Prepare prepare);
   static std::unique_ptr<Opening> make_opening(Opening::Purpose purpose, uint16_t port,
                                                const std::optional<os::SocketAddress>& address);
+  ListeningPtr make_listening(const ListenOptions& options) noexcept;
   void post_end(Command::Kind kind, SocketId id);
   bool mark_ending(SocketId id, bool Socket::* wish);
   void resolve(SocketId id, std::string_view host, uint16_t port, Command::Kind kind);

@@ -51,6 +51,7 @@ SendVerdict Network::send_locked(Shard& shard, Socket& socket, SendBuffer buffer
   }
   switch (socket.state) {
     case SocketState::kFree:
+    case SocketState::kGreeting:
     case SocketState::kListenPaused:
     case SocketState::kListening:
     case SocketState::kClosing:

@@ -33,6 +33,7 @@ Shard::Shard(ShardContext& context, std::unique_ptr<Poller> poller, uint32_t ind
 }
 
 Shard::~Shard() {
+  is_over_ = true;
   for_each_in_turn([&](Socket& socket) { free_socket(socket); });
   while (Command* command = commands_.pop()) delete command;
 }
@@ -104,6 +105,7 @@ void Shard::on_ready(const Readiness& readiness) noexcept {
   switch (socket->state) {
     case SocketState::kListening: accept_some(*socket); return;
     case SocketState::kConnecting: finish_connect(*socket); return;
+    case SocketState::kGreeting: read_greeting(*socket); return;
     case SocketState::kOpen:
     case SocketState::kReadClosed:
     case SocketState::kWriteClosed:
@@ -138,9 +140,12 @@ void Shard::run(Command& command) noexcept {
     case Kind::kStart: return start(command.socket, command.owner);
     case Kind::kOwnerGone: return owner_gone(command.owner);
     case Kind::kOwnerDrained: return owner_drained(command.owner);
+    case Kind::kListenerGone: return listener_gone(command.socket);
     case Kind::kStopListening:
       return for_each_in_turn([&](Socket& socket) {
-        if (is_listener(socket.state)) close_gracefully(socket);
+        if (is_listener(socket.state) || socket.state == SocketState::kGreeting) {
+          close_gracefully(socket);
+        }
       });
     case Kind::kStopReading:
       reading_stopped_ = true;
@@ -157,14 +162,7 @@ void Shard::run(Command& command) noexcept {
     case Kind::kPause: return pause(*socket);
     case Kind::kClose: return close_gracefully(*socket);
     case Kind::kShutdown: return shut_down(*socket);
-    case Kind::kNoDelay:
-      if (socket->kind != SocketKind::kTcp) return;
-      if (socket->opening != nullptr) socket->opening->no_delay = true;
-      if (socket->fd >= 0) {
-        (void)context_.kernel.set_option(socket->fd, os::SocketOption::kNoDelay,
-                                         1);  // K30: ignored
-      }
-      return;
+    case Kind::kOption: return set_option(*socket, command.option, command.value);
     case Kind::kFraming:
       socket->cutter.reset();
       if (command.framing != codec::Framing::kNone) {
@@ -177,13 +175,7 @@ void Shard::run(Command& command) noexcept {
       }
       return;
     case Kind::kRoute: socket->route = command.route; return;
-    case Kind::kDiscard: {
-      {
-        MutexLock lock(socket->mutex);
-        socket->orphaned = true;
-      }
-      return free_socket(*socket);
-    }
+    case Kind::kDiscard: return discard(*socket);
     case Kind::kDefaultPeer: {
       const bool found = command.resolved->ok() && !command.resolved->value().empty();
       if (!found) {

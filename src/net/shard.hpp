@@ -47,6 +47,7 @@ struct ShardContext {
   EventSink& sink;
   base::LogSink& log;
   const Limits limits;
+  const SocketOptions options;                      // of every TCP socket that has none of its own
   const std::atomic<int64_t>* const statistics_ms;  // null: the engine's clock
   std::vector<std::unique_ptr<Shard>> shards;
   std::atomic<uint64_t> sockets{0};
@@ -68,6 +69,7 @@ struct Deadline {
     kConnect,
     kNextAddress,  // of a name: time to try another
     kAccept,       // the listener's rest is over
+    kGreeting,     // the PROXY header is not whole
     kFirstByte,
     kFrame,
     kIdle,
@@ -185,6 +187,7 @@ class Shard {
   void detach(Socket& socket) noexcept;
   void let_go(Socket& socket) noexcept;
   void free_socket(Socket& socket) noexcept;
+  void end_listening(const Socket& socket, const Listening& listening) noexcept;
   void retire_id(Socket& socket) noexcept;
   Appetite tell(OwnerTag owner, Event event) noexcept;
   bool emit(Socket& socket, Event event) noexcept;
@@ -194,6 +197,7 @@ class Shard {
   void tell_start_failed(SocketId id, OwnerTag owner, base::Errc reason) noexcept;
   void start(SocketId id, OwnerTag owner) noexcept;
   void pause(Socket& socket) noexcept;
+  void set_option(Socket& socket, os::SocketOption option, int value) noexcept;
   void close_gracefully(Socket& socket) noexcept;
   void shut_down(Socket& socket) noexcept;
   void start_when_open(Socket& socket, OwnerTag owner) noexcept;
@@ -227,6 +231,9 @@ class Shard {
   void on_connected(Socket& socket) noexcept;
   void accept_some(Socket& listener) noexcept;
   bool accept_one(Socket& listener) noexcept;
+  void admit(Socket& listener, const os::Accepted& accepted, Admission admission) noexcept;
+  void discard(Socket& socket) noexcept;
+  std::unique_ptr<Opening> make_greeting(const Socket& listener) noexcept;
   bool is_within_accept_rate(Socket& listener) noexcept;
   void refuse(const Socket& listener, const os::Accepted& accepted,
               std::atomic<uint64_t> Counters::* counter, std::string_view key,
@@ -236,6 +243,16 @@ class Shard {
   void tell_accept_error(Socket& listener, const base::Error& error) noexcept;
   void wake_listener(Socket& listener) noexcept;
   void hold_reserve() noexcept;
+
+  // shard_greeting.cpp: connections whose PROXY header is not here yet
+  void begin_greeting(Socket& socket) noexcept;
+  void read_greeting(Socket& socket) noexcept;
+  void on_greeting_over(Socket& socket, const base::Error& reason) noexcept;
+  void refuse_greeting(Socket& socket, const base::Error& reason) noexcept;
+  void listener_gone(SocketId listener) noexcept;
+  void introduce(Socket& socket, const os::SocketAddress& peer) noexcept;
+  bool tell_introduced(Socket& socket, SocketId listener_id) noexcept;
+  void deliver_early(Socket& socket) noexcept;
 
   // shard_stream.cpp: bytes in, bytes out, the end
   void on_stream_ready(Socket& socket, const Readiness& readiness) noexcept;
@@ -289,6 +306,7 @@ class Shard {
   int64_t now_ms_ = 0;
   bool has_told_ = false;  // an event, in this turn
   bool reading_stopped_ = false;
+  bool is_over_ = false;               // so are the other shards, or will be
   std::optional<int64_t> summary_ms_;  // when the next line of the limits' log is due
   base::TimerWheel deadlines_;
   static constexpr size_t kOwnerBuckets = 1024;

@@ -55,6 +55,11 @@ std::optional<Deadline> Shard::deadline_of(const Socket& socket) const noexcept 
         after(Kind::kNextAddress, socket.opening->attempt_since_ms, kAddressDelayMs);
       }
       break;
+    case SocketState::kGreeting:
+      if (socket.opening) {
+        after(Kind::kGreeting, socket.waiting_since_ms, socket.opening->greeting.timeout_ms);
+      }
+      break;
     case SocketState::kListening: after(Kind::kAccept, 0, socket.listening->rest_until_ms); break;
     case SocketState::kOpen:
     case SocketState::kWriteClosed:
@@ -129,6 +134,7 @@ void Shard::on_deadline(Socket& socket) noexcept {
       return fail_opening(socket, Error::of(Errc::kConnectTimeout));
     case Kind::kNextAddress: return connect_next(socket, Error::of(Errc::kConnectTimeout));
     case Kind::kAccept: return wake_listener(socket);
+    case Kind::kGreeting: return on_greeting_over(socket, Error::of(Errc::kProxyHeaderLate));
     case Kind::kFirstByte:
       return fail_at_deadline(socket, Errc::kFirstByteTimeout, &Counters::first_byte_timeouts);
     case Kind::kFrame:

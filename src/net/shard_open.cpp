@@ -31,34 +31,6 @@ bool may_try_again(const Opening& opening) noexcept {
 
 }  // namespace
 
-Result<int> open_bound(os::Kernel& kernel, const os::SocketAddress& address,
-                       os::SocketType type) noexcept {
-  const Result<int> fd = kernel.open_socket(address.family(), type);
-  if (!fd) return fd;
-  if (type == os::SocketType::kStream) {
-    // Accepted sockets inherit keep-alive from their listener: one call instead of one per
-    // connection.
-    (void)kernel.set_option(*fd, os::SocketOption::kReuseAddress, 1);
-    (void)kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
-  }
-  if (const Status bound = kernel.bind(*fd, address); !bound) {
-    kernel.close(*fd);
-    return bound.error();
-  }
-  return fd;
-}
-
-Result<int> open_listener(os::Kernel& kernel, const os::SocketAddress& address,
-                          int backlog) noexcept {
-  const Result<int> fd = open_bound(kernel, address, os::SocketType::kStream);
-  if (!fd) return fd;
-  if (const Status listening = kernel.listen(*fd, backlog); !listening) {
-    kernel.close(*fd);
-    return listening.error();
-  }
-  return fd;
-}
-
 void Shard::open(Socket& socket) noexcept {
   link_owner(socket);
   if (socket.opening == nullptr) return arm_deadline(socket);  // accepted
@@ -69,6 +41,7 @@ void Shard::open(Socket& socket) noexcept {
     case Opening::Purpose::kForeign: return open_foreign(socket);
     case Opening::Purpose::kUdpBind:
     case Opening::Purpose::kUdpDial: return open_udp(socket);
+    case Opening::Purpose::kGreet: return begin_greeting(socket);
   }
 }
 
@@ -91,16 +64,17 @@ void Shard::fail_opening(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::open_listener(Socket& socket) noexcept {
+  const ListenOptions& options = socket.opening->listen;
   if (socket.fd < 0) {  // by name: nothing could be tried before
     Error error = Error::of(Errc::kNoAddress);
     for (const os::SocketAddress& address : socket.opening->addresses) {
-      const Result<int> fd = net::open_listener(context_.kernel, address, socket.opening->backlog);
-      if (!fd) {
-        error = fd.error();
+      const Result<OpenedListener> opened = net::open_listener(context_.kernel, address, options);
+      if (!opened) {
+        error = opened.error();
         continue;
       }
       MutexLock lock(socket.mutex);
-      socket.fd = *fd;
+      socket.fd = opened->fd;
       break;
     }
     if (socket.fd < 0) return fail_opening(socket, error);
@@ -149,13 +123,11 @@ void Shard::connect_next(Socket& socket, Error last_error) noexcept {
   while (opening.next_address < opening.addresses.size()) {
     const os::SocketAddress address = opening.addresses[opening.next_address++];
     opening.attempt_since_ms = now_ms_;
-    const Result<int> fd = context_.kernel.open_socket(address.family(), os::SocketType::kStream);
+    const Result<int> fd = open_stream(context_.kernel, address.family(), opening.options);
     if (!fd) {
       last_error = fd.error();
       continue;
     }
-    (void)context_.kernel.set_option(*fd, os::SocketOption::kKeepAlive, 1);
-    if (opening.no_delay) (void)context_.kernel.set_option(*fd, os::SocketOption::kNoDelay, 1);
     const Status connected = begin_connect(*fd, address);
     if (!connected && !os::is_in_progress(connected.error())) {
       last_error = connected.error();
@@ -254,7 +226,10 @@ bool Shard::accept_one(Socket& listener) noexcept {
   }
   listener.listening->rest_ms = 0;
   Admission admission;
-  switch (admission.take(listener.listening, accepted->peer)) {
+  // Whoever greets says later who it is; a proxy's own address would be everybody's.
+  const bool greets = listener.listening->greeting.proxy != ProxyMode::kOff;
+  switch (greets ? admission.take(listener.listening)
+                 : admission.take(listener.listening, accepted->peer)) {
     case Admission::Verdict::kWelcome: break;
     case Admission::Verdict::kListenerFull:
       refuse(listener, *accepted, &Counters::refused_listener, "net_max_per_listener",
@@ -265,54 +240,78 @@ bool Shard::accept_one(Socket& listener) noexcept {
              listener.listening->limits.per_address_max);
       return true;
   }
+  admit(listener, *accepted, std::move(admission));
+  return true;
+}
+
+// A slot and an id, and its owner hears of it, unless it has to greet first.
+void Shard::admit(Socket& listener, const os::Accepted& accepted, Admission admission) noexcept {
   // A statistic; listeners show it as their number of accepted connections (contract 1.6).
   listener.read_bytes.fetch_add(1, std::memory_order_relaxed);
   listener.read_ms.store(statistics_now_ms(), std::memory_order_relaxed);
   const uint32_t next = context_.next_shard.fetch_add(1, std::memory_order_relaxed);
   Shard& home = *context_.shards[next % context_.shards.size()];
   const OwnerTag owner = listener.owner;
+  const bool greets = listener.listening->greeting.proxy != ProxyMode::kOff;
   // Of another shard, which must hear of it: nothing may be missing later.
   auto command =
       &home == this ? nullptr : base::try_make_unique<Command>(Command::Kind::kOpen, SocketId{0});
+  auto greeting = greets ? make_greeting(listener) : nullptr;
   Result<Socket*> reserved = Error::from_errno(ENOMEM);
-  if (&home == this || command != nullptr) {
+  if ((&home == this || command != nullptr) && (!greets || greeting != nullptr)) {
     reserved = home.reserve([&](Socket& fresh) {
-      fresh.state = SocketState::kAccepted;
-      fresh.fd = accepted->fd;
-      fresh.peer = accepted->peer;
+      fresh.state = greets ? SocketState::kGreeting : SocketState::kAccepted;
+      fresh.opening = std::move(greeting);
+      fresh.fd = accepted.fd;
+      fresh.peer = accepted.peer;
       fresh.owner = owner;
       fresh.admission = std::move(admission);
     });
   }
   if (!reserved) {
     if (reserved.error().is(Errc::kSocketLimit)) {
-      refuse(listener, *accepted, &Counters::refused_sockets, "net_max_sockets",
+      refuse(listener, accepted, &Counters::refused_sockets, "net_max_sockets",
              context_.limits.sockets_max);
     } else {
-      refuse(listener, *accepted, &Counters::refused_memory, "memory", 0);
+      refuse(listener, accepted, &Counters::refused_memory, "memory", 0);
     }
-    return true;
+    return;
   }
   ++listener.listening->accepted_in_second;
   Socket& socket = **reserved;
   const SocketId id = socket.id.load(kOurTurn);  // nobody else has it yet
   context_.counters.add(&Counters::accepted);
   if (&home == this) open(socket);
-  const bool is_told = emit(listener, {.kind = EventKind::kAccept,
+  const bool is_told = greets ||  // ACCEPT is told by introduce()
+                       emit(listener, {.kind = EventKind::kAccept,
                                        .value = static_cast<int32_t>(id),
-                                       .text = accepted->peer.text()});
+                                       .text = accepted.peer.text()});
   if (command != nullptr) {
     command->kind = is_told ? Command::Kind::kOpen : Command::Kind::kDiscard;
     command->socket = id;
     (void)home.post(std::move(command));
   } else if (!is_told) {
-    {
-      MutexLock lock(socket.mutex);
-      socket.orphaned = true;  // nobody knows of it
-    }
-    free_socket(socket);
+    discard(socket);
   }
-  return true;
+}
+
+// Nobody knows of it.
+void Shard::discard(Socket& socket) noexcept {
+  {
+    MutexLock lock(socket.mutex);
+    socket.orphaned = true;
+  }
+  free_socket(socket);
+}
+
+// Null without memory.
+std::unique_ptr<Opening> Shard::make_greeting(const Socket& listener) noexcept {
+  auto opening = base::try_make_unique<Opening>();
+  if (opening == nullptr) return nullptr;
+  opening->purpose = Opening::Purpose::kGreet;
+  opening->listener = listener.id.load(kOurTurn);
+  opening->greeting = listener.listening->greeting;
+  return opening;
 }
 
 // At the rate the listener rests until the second is over; who waits, waits in the backlog.

@@ -122,6 +122,7 @@ bool Shard::wants_input(const Socket& socket) const noexcept {
              !socket.peer_ended;
     case SocketState::kListening: return !socket.paused && socket.listening->rest_until_ms == 0;
     case SocketState::kLingering: return true;
+    case SocketState::kGreeting: return !reading_stopped_;
     case SocketState::kFree:
     case SocketState::kReserved:
     case SocketState::kListenPaused:
@@ -224,6 +225,7 @@ void Shard::free_socket(Socket& socket) noexcept {
   static_cast<OwnerLink&>(socket).unlink();
   static_cast<FullLink&>(socket).unlink();
   deadlines_.cancel(socket);
+  if (listening) end_listening(socket, *listening);
   socket.cutter.reset();
   socket.opening.reset();
   if (fd >= 0 && ours) context_.kernel.close(fd);  // before anybody is told that it is gone
@@ -274,6 +276,10 @@ void Shard::emit_error(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::emit_close(Socket& socket) noexcept {
+  if (is_listener(socket.state)) {  // other shards introduce its clients until now
+    MutexLock lock(socket.mutex);
+    socket.close_requested = true;
+  }
   socket.close_untold = true;
   if (!try_to_tell(socket)) keep_untold(socket);
 }
@@ -321,6 +327,7 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
       return start_when_open(socket, owner);
     case SocketState::kReadClosed: return tell_start_failed(id, owner, Errc::kSocketClosed);
     case SocketState::kFree:
+    case SocketState::kGreeting:
     case SocketState::kClosing:
     case SocketState::kLingering: return tell_start_failed(id, owner, Errc::kInvalidSocket);
   }
@@ -331,7 +338,9 @@ void Shard::start(SocketId id, OwnerTag owner) noexcept {
   }
   arm_deadline(socket);
   if (!answer.empty()) (void)emit_open(socket, answer, 0);
-  if (was_accepted && has_output(socket)) on_writable(socket);  // sent after the call of start
+  if (!was_accepted) return;
+  if (has_output(socket)) on_writable(socket);  // sent after the call of start
+  if (find(id) != nullptr && socket.opening != nullptr) deliver_early(socket);
 }
 
 void Shard::pause(Socket& socket) noexcept {
@@ -343,11 +352,25 @@ void Shard::pause(Socket& socket) noexcept {
     case SocketState::kListening: socket.paused = true; return reduce_interest(socket);
     case SocketState::kFree:
     case SocketState::kListenPaused:
+    case SocketState::kGreeting:
     case SocketState::kAccepted:
     case SocketState::kReadClosed:
     case SocketState::kClosing:
-    case SocketState::kLingering: return;  // nothing is read
+    case SocketState::kLingering: return;  // nothing is read for a service
   }
+}
+
+// K30: what does not apply is ignored.
+void Shard::set_option(Socket& socket, os::SocketOption option, int value) noexcept {
+  const bool is_buffer =
+      option == os::SocketOption::kSendBuffer || option == os::SocketOption::kReceiveBuffer;
+  if (socket.kind == SocketKind::kForeign) return;
+  if (socket.kind == SocketKind::kUdp && !is_buffer) return;
+  if (socket.opening != nullptr) {  // for the descriptors that are still to come
+    socket.opening->options.set(option, value);
+    socket.opening->listen.options.set(option, value);
+  }
+  if (socket.fd >= 0) (void)context_.kernel.set_option(socket.fd, option, value);
 }
 
 void Shard::close_gracefully(Socket& socket) noexcept {
@@ -360,6 +383,7 @@ void Shard::close_gracefully(Socket& socket) noexcept {
       }
       emit_close(socket);
       return free_socket(socket);
+    case SocketState::kGreeting: return free_socket(socket);  // nobody has heard of it
     case SocketState::kListenPaused:
     case SocketState::kListening:
     case SocketState::kAccepted:
@@ -380,9 +404,9 @@ void Shard::close_gracefully(Socket& socket) noexcept {
 }
 
 void Shard::shut_down(Socket& socket) noexcept {
-  const bool told = socket.state == SocketState::kReadClosed ||
-                    socket.state == SocketState::kClosing ||
-                    socket.state == SocketState::kLingering;
+  const bool told =
+      socket.state == SocketState::kGreeting || socket.state == SocketState::kReadClosed ||
+      socket.state == SocketState::kClosing || socket.state == SocketState::kLingering;
   let_go(socket);
   if (!told) emit_close(socket);
   free_socket(socket);
@@ -416,6 +440,10 @@ void Shard::owner_gone(OwnerTag owner) noexcept {
   for (Socket* socket = bucket.front(); socket != nullptr;) {
     Socket* next = bucket.next_of(*socket);
     if (socket->owner == owner && !socket->orphaned) {
+      if (socket->state == SocketState::kGreeting) {  // it goes with its listener
+        socket = next;
+        continue;
+      }
       {
         MutexLock lock(socket->mutex);
         socket->orphaned = true;

@@ -170,7 +170,7 @@ void Shard::on_end_of_stream(Socket& socket) noexcept {
 }
 
 void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {
-  if (socket.opening != nullptr) return fail_opening(socket, error);  // it never was a stream
+  if (is_still_opening(socket)) return fail_opening(socket, error);  // it never was a stream
   const bool told = socket.state == SocketState::kReadClosed ||
                     socket.state == SocketState::kClosing ||
                     socket.state == SocketState::kLingering;
@@ -309,7 +309,7 @@ void Shard::fail_output_locked(Socket& socket, const Error& error) noexcept {
 }
 
 void Shard::on_output_failed(Socket& socket, const Error& error) noexcept {
-  if (socket.opening != nullptr) return fail_opening(socket, error);
+  if (is_still_opening(socket)) return fail_opening(socket, error);
   if (socket.state != SocketState::kOpen || error.domain() != Error::Domain::kErrno) {
     return on_stream_failed(socket, error);  // over already, or ended by a limit of ours
   }

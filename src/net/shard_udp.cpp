@@ -23,7 +23,7 @@ void Shard::open_udp(Socket& socket) noexcept {
     for (const os::SocketAddress& address : socket.opening->addresses) {
       const Result<int> fd =
           dial ? context_.kernel.open_socket(address.family(), os::SocketType::kDatagram)
-               : open_bound(context_.kernel, address, os::SocketType::kDatagram);
+               : open_datagram(context_.kernel, address);
       if (!fd) {
         error = fd.error();
         continue;

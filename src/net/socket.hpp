@@ -6,6 +6,8 @@
 //      │                    │ ╲                            │ close
 //      └──(UDP, bind)──────>│  write failed ─> write_closed│
 //   accepted ──start──────> │                        │     │
+//      ^ PROXY header       │                        │     │
+//   greeting                │                        │     │
 //                           └──close──> closing <────┼─────┘
 //                                          │ output sent, FIN sent
 //                                          v
@@ -22,6 +24,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/intrusive_list.hpp"
 #include "base/mpsc_queue.hpp"
@@ -32,6 +35,7 @@
 #include "net/frame_cutter.hpp"
 #include "net/poller/poller.hpp"
 #include "net/resolver.hpp"
+#include "net/socket_options.hpp"
 #include "net/udp_queue.hpp"
 #include "net/write_queue.hpp"
 #include "os/socket_address.hpp"
@@ -44,6 +48,7 @@ enum class SocketState : uint8_t {
   kListenPaused,  // bound, not accepting
   kListening,
   kConnecting,
+  kGreeting,  // accepted, and nobody knows it before its PROXY header is here
   kAccepted,  // delivers nothing and drops output until it is started
   kOpen,
   kReadClosed,   // the peer sent FIN; output still goes
@@ -60,22 +65,25 @@ enum class SocketKind : uint8_t {
 
 struct StartedLinkTag;
 
-// What a reserved socket is going to be, and how far that has got.
+// What a reserved or greeting socket is going to be, and how far that has got.
 struct Opening : base::ListLink<StartedLinkTag> {
   ~Opening() { unlink(); }
-  enum class Purpose : uint8_t { kConnect, kListen, kForeign, kUdpBind, kUdpDial };
+  enum class Purpose : uint8_t { kConnect, kListen, kForeign, kUdpBind, kUdpDial, kGreet };
   Purpose purpose = Purpose::kConnect;
   uint16_t port = 0;
-  int backlog = 0;
+  ListenOptions listen{};   // kListen, without its host
+  SocketOptions options{};  // kConnect
   bool resolving = false;
   bool close_when_open = false;        // D-16
-  bool no_delay = false;               // asked for before there was a descriptor
-  std::optional<OwnerTag> started_by;  // the same for start, while the name is looked up
+  std::optional<OwnerTag> started_by;  // asked for while the name is looked up
   Addresses addresses;
   size_t next_address = 0;
   int64_t attempt_since_ms = 0;
   uint32_t retries = 0;
   int64_t retry_at_ms = 0;  // connect answered EAGAIN: the same address once more
+  SocketId listener = 0;    // kGreet, like the following
+  GreetingRules greeting{};
+  std::string received{};  // first the header, then what came with it and waits for the start
 };
 
 struct OwnerLinkTag;
@@ -153,6 +161,11 @@ struct Socket : base::MpscNode,
 inline bool is_opening(SocketState state) noexcept {
   return state == SocketState::kReserved || state == SocketState::kConnecting ||
          state == SocketState::kAccepted;
+}
+
+// Not that of an accepted socket, in which the first bytes wait for the start.
+inline bool is_still_opening(const Socket& socket) noexcept {
+  return socket.opening != nullptr && socket.opening->purpose != Opening::Purpose::kGreet;
 }
 
 inline bool is_listener(SocketState state) noexcept {

@@ -51,8 +51,13 @@ struct NodeConfig {
   uint32_t net_accept_rate = 0;
   base::Millis net_accept_backoff{10};
   base::Millis net_connect_timeout{15000};
+  base::Millis net_handshake_timeout{5000};
   base::Millis net_first_byte_timeout{0};
   base::Millis net_idle_timeout{0};
+  uint32_t net_keepalive_idle = 0;  // seconds, as the kernel counts
+  uint32_t net_keepalive_interval = 0;
+  uint32_t net_keepalive_count = 0;
+  base::Millis net_user_timeout{0};
   base::Millis net_write_timeout{60000};
   base::Millis net_linger_timeout{30000};
   uint64_t net_linger_discard = 8 * kMiB;

@@ -60,6 +60,7 @@ net::Limits net_limits(const NodeConfig& config) {
   limits.turn_bytes_max = config.net_turn_budget;
   limits.log_lines_max = config.log_rate;
   limits.connect_timeout_ms = config.net_connect_timeout.count();
+  limits.handshake_timeout_ms = config.net_handshake_timeout.count();
   limits.dns_timeout_ms = config.dns_timeout.count();
   limits.idle_timeout_ms = config.net_idle_timeout.count();
   limits.write_timeout_ms = config.net_write_timeout.count();
@@ -73,6 +74,19 @@ net::Limits net_limits(const NodeConfig& config) {
   limits.warn_bytes = config.net_warn_size;
   limits.read_bytes_max = config.net_read_max;
   return limits;
+}
+
+// 0 leaves it to the system.
+net::SocketOptions socket_options(const NodeConfig& config) {
+  net::SocketOptions options;
+  const auto set = [&](os::SocketOption option, int64_t value) {
+    if (value != 0) options.set(option, static_cast<int>(value));
+  };
+  set(os::SocketOption::kKeepAliveIdle, config.net_keepalive_idle);
+  set(os::SocketOption::kKeepAliveInterval, config.net_keepalive_interval);
+  set(os::SocketOption::kKeepAliveCount, config.net_keepalive_count);
+  set(os::SocketOption::kUserTimeout, config.net_user_timeout.count());
+  return options;
 }
 
 void append_figure(std::string& line, std::string_view name, const std::atomic<uint64_t>& value) {
@@ -105,6 +119,7 @@ Result<std::unique_ptr<Node>, std::string> Node::create(const NodeConfig& config
   while (shards < config.net_threads) shards *= 2;
   auto network = net::Network::create({.shards = shards,
                                        .limits = net_limits(config),
+                                       .options = socket_options(config),
                                        .make_batch_sender = parts.make_batch_sender,
                                        .batch_senders = std::min(config.thread, kBatchSendersMax)},
                                       {.kernel = parts.kernel,
@@ -272,14 +287,14 @@ void Node::own_outside(uint32_t owner) noexcept {
   system_.unpin(*service);
 }
 
-Result<SocketId> Node::listen(uint32_t owner, std::string_view host, uint16_t port, int backlog) {
+Result<SocketId> Node::listen(uint32_t owner, const net::ListenOptions& options) {
   own_outside(owner);
-  return network_->listen(owner, host, port, backlog);
+  return network_->listen(owner, options);
 }
 
-Result<SocketId> Node::connect(uint32_t owner, std::string_view host, uint16_t port) {
+Result<SocketId> Node::connect(uint32_t owner, const net::ConnectOptions& options) {
   own_outside(owner);
-  return network_->connect(owner, host, port);
+  return network_->connect(owner, options);
 }
 
 Result<SocketId> Node::adopt_foreign(uint32_t owner, int fd) {

@@ -69,9 +69,8 @@ class Node final : private actor::Hooks,
   // --- sockets of services; any thread
   // ------------------------------------------------------------- As in net::Network, with the
   // service as owner; its sockets end with it.
-  base::Result<net::SocketId> listen(uint32_t owner, std::string_view host, uint16_t port,
-                                     int backlog);
-  base::Result<net::SocketId> connect(uint32_t owner, std::string_view host, uint16_t port);
+  base::Result<net::SocketId> listen(uint32_t owner, const net::ListenOptions& options);
+  base::Result<net::SocketId> connect(uint32_t owner, const net::ConnectOptions& options);
   base::Result<net::SocketId> adopt_foreign(uint32_t owner, int fd);
   base::Result<net::SocketId> open_udp(uint32_t owner, std::string_view host, uint16_t port);
   base::Result<net::SocketId> dial_udp(uint32_t owner, std::string_view host, uint16_t port);

@@ -19,7 +19,12 @@ enum class SocketType : uint8_t { kStream, kDatagram };
 
 enum class SocketOption : uint8_t {
   kReuseAddress,
+  kReusePort,
   kKeepAlive,
+  kKeepAliveIdle,      // seconds of silence before the first probe
+  kKeepAliveInterval,  // seconds between two
+  kKeepAliveCount,     // unanswered ones that end the connection
+  kUserTimeout,        // milliseconds that output may stay unacknowledged
   kNoDelay,
   kSendBuffer,     // bytes
   kReceiveBuffer,  // bytes
@@ -51,7 +56,7 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
 
-  // `family`: AF_INET or AF_INET6.
+  // `family`: AF_INET, AF_INET6, or, for streams, AF_UNIX.
   virtual base::Result<int> open_socket(int family, SocketType type) noexcept = 0;
   virtual base::Status bind(int fd, const SocketAddress& address) noexcept = 0;
   virtual base::Status listen(int fd, int backlog) noexcept = 0;
@@ -63,6 +68,12 @@ class Kernel {
   virtual base::Status take_error(int fd) noexcept = 0;
   virtual base::Result<SocketAddress> local_address(int fd) noexcept = 0;
   virtual base::Result<SocketAddress> peer_address(int fd) noexcept = 0;
+
+  // The file of a unix address. It has an identity as long as it exists, by which one knows it
+  // again; ENOTSOCK when it is no socket. EINVAL for addresses that are no file.
+  virtual base::Result<uint64_t> socket_file(const SocketAddress& address) noexcept = 0;
+  virtual base::Status set_file_mode(const SocketAddress& address, uint32_t mode) noexcept = 0;
+  virtual base::Status unlink(const SocketAddress& address) noexcept = 0;
 
   // Streams, foreign descriptors included. 0 from recv() is the end of the stream. A peer that is
   // gone is EPIPE, never a signal (for foreign descriptors: provided that SIGPIPE is ignored).

@@ -42,8 +42,13 @@ Result<SocketAddress> address_of(Query query, int fd) noexcept {
   socklen_t size = sizeof storage;
   if (query(fd, reinterpret_cast<sockaddr*>(&storage), &size) < 0) return Error::from_errno(errno);
   const auto address = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
-  if (!address) return Error::from_errno(EAFNOSUPPORT);
+  if (!address) return Error::from_errno(storage.ss_family == AF_UNIX ? ENOMEM : EAFNOSUPPORT);
   return *address;
+}
+
+// Whose address could not be copied.
+SocketAddress unknown_peer(int family) noexcept {
+  return family == AF_UNIX ? SocketAddress::unnamed_unix() : SocketAddress();
 }
 
 msghdr message_of(std::span<const iovec> parts) noexcept {
@@ -97,7 +102,7 @@ Result<Accepted> RealKernel::accept(int fd) noexcept {
       ::accept4(fd, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (accepted < 0) return Error::from_errno(errno);
   const auto peer = SocketAddress::from_kernel(reinterpret_cast<sockaddr*>(&storage), size);
-  return Accepted{accepted, peer.value_or(SocketAddress())};
+  return Accepted{accepted, peer ? *peer : unknown_peer(storage.ss_family)};
 }
 
 Status RealKernel::connect(int fd, const SocketAddress& address) noexcept {
@@ -109,6 +114,11 @@ Status RealKernel::set_option(int fd, SocketOption option, int value) noexcept {
   int name = 0;
   switch (option) {
     case SocketOption::kReuseAddress: name = SO_REUSEADDR; break;
+    case SocketOption::kReusePort: name = SO_REUSEPORT; break;
+    case SocketOption::kKeepAliveIdle: level = IPPROTO_TCP, name = TCP_KEEPIDLE; break;
+    case SocketOption::kKeepAliveInterval: level = IPPROTO_TCP, name = TCP_KEEPINTVL; break;
+    case SocketOption::kKeepAliveCount: level = IPPROTO_TCP, name = TCP_KEEPCNT; break;
+    case SocketOption::kUserTimeout: level = IPPROTO_TCP, name = TCP_USER_TIMEOUT; break;
     case SocketOption::kKeepAlive: name = SO_KEEPALIVE; break;
     case SocketOption::kSendBuffer: name = SO_SNDBUF; break;
     case SocketOption::kReceiveBuffer: name = SO_RCVBUF; break;
@@ -132,6 +142,25 @@ Result<SocketAddress> RealKernel::local_address(int fd) noexcept {
 
 Result<SocketAddress> RealKernel::peer_address(int fd) noexcept {
   return address_of(::getpeername, fd);
+}
+
+Result<uint64_t> RealKernel::socket_file(const SocketAddress& address) noexcept {
+  const char* const path = address.file_path();
+  if (path == nullptr) return Error::from_errno(EINVAL);
+  struct stat file;
+  if (::lstat(path, &file) < 0) return Error::from_errno(errno);
+  if (!S_ISSOCK(file.st_mode)) return Error::from_errno(ENOTSOCK);
+  return uint64_t{file.st_ino};
+}
+
+Status RealKernel::set_file_mode(const SocketAddress& address, uint32_t mode) noexcept {
+  const char* const path = address.file_path();
+  return path == nullptr ? Error::from_errno(EINVAL) : status_of(::chmod(path, mode));
+}
+
+Status RealKernel::unlink(const SocketAddress& address) noexcept {
+  const char* const path = address.file_path();
+  return path == nullptr ? Error::from_errno(EINVAL) : status_of(::unlink(path));
 }
 
 Result<size_t> RealKernel::recv(int fd, std::span<char> into) noexcept {
@@ -214,6 +243,7 @@ Result<Datagram> RealKernel::recv_from(int fd, std::span<char> into) noexcept {
 // but wants to be asked for exactly as many bytes as there are.
 Result<SocketAddress> RealKernel::accepted_address(int fd) noexcept {
   const Result<SocketAddress> peer = peer_address(fd);
+  if (!peer && peer.error().sys_errno() == ENOMEM) return SocketAddress::unnamed_unix();
   if (peer || peer.error().sys_errno() != ENOTCONN) return peer;
   for (const size_t exact : {sizeof(sockaddr_in6), sizeof(sockaddr_in)}) {
     sockaddr_storage storage{};

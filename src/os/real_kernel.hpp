@@ -16,6 +16,9 @@ class RealKernel final : public Kernel {
   base::Status take_error(int fd) noexcept override;
   base::Result<SocketAddress> local_address(int fd) noexcept override;
   base::Result<SocketAddress> peer_address(int fd) noexcept override;
+  base::Result<uint64_t> socket_file(const SocketAddress& address) noexcept override;
+  base::Status set_file_mode(const SocketAddress& address, uint32_t mode) noexcept override;
+  base::Status unlink(const SocketAddress& address) noexcept override;
   base::Result<size_t> recv(int fd, std::span<char> into) noexcept override;
   base::Result<size_t> send(int fd, std::span<const iovec> parts) noexcept override;
   base::Result<size_t> read_foreign(int fd, std::span<char> into) noexcept override;

@@ -23,5 +23,37 @@ TEST(SocketAddress, ComparesByFamilyAddressAndPort) {
   EXPECT_NE(SocketAddress::parse("::1", 1), SocketAddress::parse("127.0.0.1", 1));
 }
 
+TEST(SocketAddress, OfUnixSocketsIsAPathOrANameAndCopies) {
+  const auto path = SocketAddress::parse_unix("unix:/run/s");
+  ASSERT_TRUE(path.ok());
+  EXPECT_EQ(path->to_string(), "unix:/run/s");
+  EXPECT_STREQ(path->file_path(), "/run/s");
+  const auto name = SocketAddress::parse_unix("unix:@name");
+  ASSERT_TRUE(name.ok());
+  EXPECT_EQ(name->ip(), "unix:@name");
+  EXPECT_EQ(name->file_path(), nullptr);
+  SocketAddress copy = *path;
+  EXPECT_EQ(copy, *path);
+  EXPECT_NE(copy, *name);
+  copy = *name;
+  EXPECT_EQ(copy, *name);
+  copy = *SocketAddress::parse("10.0.0.1", 1);
+  EXPECT_EQ(copy.to_string(), "10.0.0.1:1");
+  const SocketAddress moved = std::move(copy);
+  EXPECT_EQ(moved.to_string(), "10.0.0.1:1");
+  const auto again = SocketAddress::from_kernel(path->data(), path->size());
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(*again, *path);
+}
+
+TEST(SocketAddress, OfUnixPeersIsShownWhateverTheyAreCalled) {
+  EXPECT_EQ(SocketAddress::of_unix("")->to_string(), "unix:");
+  EXPECT_EQ(SocketAddress::of_unix("").value(), SocketAddress::unnamed_unix());
+  EXPECT_EQ(SocketAddress::of_unix(std::string(108, 'p'))->to_string(),
+            "unix:" + std::string(108, 'p'));
+  EXPECT_EQ(SocketAddress::of_unix(std::string(108, 'p'))->file_path(), nullptr);
+  EXPECT_EQ(SocketAddress::of_unix(std::string("\0a\nb\0c", 6))->to_string(), "unix:@a?b?c");
+}
+
 }  // namespace
 }  // namespace skyloom::os

@@ -28,6 +28,12 @@ size_t frame_limit(Framing framing, uint64_t configured) noexcept {
   return configured == 0 ? by_format : std::min<size_t>(configured, by_format);
 }
 
+// The listener's limit, when it has one; 0 is none.
+uint64_t own_or(int own, uint64_t configured) noexcept {
+  if (own == 0) return configured;
+  return own == kNoLimit ? 0 : static_cast<uint64_t>(own);
+}
+
 // Commands come from anywhere; what is no text is not copied into the log.
 std::string printable(std::string_view text) {
   std::string shown(text.substr(0, kLoggedCommandBytesMax));
@@ -55,10 +61,13 @@ bool Gate::on_start(Context& context, std::string_view arguments) {
       return false;
     }
   }
-  frame_bytes_max_ =
-      frame_limit(options_.framing, limit_of(context, "gate_frame_max", kFrameBytesMaxDefault));
-  listener_ =
-      context.listen({.host = options_.host, .port = options_.port, .backlog = kGateBacklog});
+  frame_bytes_max_ = frame_limit(
+      options_.framing, own_or(options_.listen.limits.frame_bytes_max,
+                               limit_of(context, "gate_frame_max", kFrameBytesMaxDefault)));
+  ListenOptions listen = options_.listen;
+  listen.host = options_.host;
+  listen.port = options_.port;
+  listener_ = context.listen(listen);
   if (listener_ == SocketId::kNone) {
     context.logf("[gate] Cannot listen on %s:%u", options_.host.c_str(), unsigned{options_.port});
     return false;
@@ -219,7 +228,7 @@ void Gate::on_listener(Context& context, const SocketEvent& event) {
   const std::string text(event.text);
   switch (event.kind) {
     case SocketEvent::Kind::kConnect:
-      if (!is_listening_ && options_.port == 0) {
+      if (!is_listening_ && options_.port == 0 && event.value != 0) {
         context.logf("[gate] Listening on %s:%d", text.c_str(), event.value);
       }
       is_listening_ = true;

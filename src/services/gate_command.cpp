@@ -4,6 +4,8 @@
 #include <charconv>
 #include <climits>
 
+#include "services/limits.hpp"
+
 namespace skyloom::services {
 namespace {
 
@@ -16,15 +18,21 @@ struct Words {
   size_t count = 0;
 };
 
-Words split(std::string_view text) noexcept {
+// The next word, which is taken from `text`; empty when there is none.
+std::string_view take_word(std::string_view& text) noexcept {
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  const std::string_view word = text.substr(0, std::min(text.find_first_of(kBlanks), text.size()));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+// Takes up to `most` words from `text`.
+Words split(std::string_view& text, size_t most = kWordsMax) noexcept {
   Words words;
-  while (words.count < kWordsMax) {
-    const size_t begin = text.find_first_not_of(kBlanks);
-    if (begin == std::string_view::npos) break;
-    text.remove_prefix(begin);
-    const size_t size = std::min(text.find_first_of(kBlanks), text.size());
-    words.word[words.count++] = text.substr(0, size);
-    text.remove_prefix(size);
+  while (words.count < most) {
+    const std::string_view word = take_word(text);
+    if (word.empty()) break;
+    words.word[words.count++] = word;
   }
   return words;
 }
@@ -57,7 +65,13 @@ bool may_carry_frames(MessageType type) noexcept {
          type != MessageType::kHarbor && type != MessageType::kSocket;
 }
 
+constexpr std::string_view kUnixPrefix = "unix:";
+
 bool parse_address(std::string_view text, GateOptions& into) {
+  if (text.starts_with(kUnixPrefix)) {  // a path may have colons
+    into.host = text;
+    return text.size() > kUnixPrefix.size();
+  }
   const size_t colon = text.rfind(':');
   std::string_view port = text;
   if (colon != std::string_view::npos) {
@@ -77,12 +91,151 @@ std::string bad_field(std::string_view field, std::string_view value, std::strin
   return std::string(field) + " = \"" + std::string(value) + "\": must be " + std::string(accepted);
 }
 
+// One "key=value" word with a number: what it may be, and where it goes.
+struct OptionRow {
+  std::string_view key;
+  int min;
+  int max;
+  void (*set)(ListenOptions& into, int value);
+  int base = 10;
+};
+
+// As in the configuration: 0 is no limit. Without the word the node's holds.
+int limit(int value) noexcept {
+  return value == 0 ? kNoLimit : value;
+}
+std::chrono::milliseconds timeout(int value) noexcept {
+  return std::chrono::milliseconds(limit(value));
+}
+
+constexpr OptionRow kOptionRows[] = {
+    {"backlog", 0, INT_MAX, [](ListenOptions& into, int value) { into.backlog = value; }},
+    {"reuse_port", 0, 1, [](ListenOptions& into, int value) { into.reuse_port = value != 0; }},
+    {"v6_only", 0, 1, [](ListenOptions& into, int value) { into.v6_only = value != 0; }},
+    {"file_mode", 0, 0777, [](ListenOptions& into, int value) { into.file_mode = value; }, 8},
+    {"proxy_optional", 0, 1,
+     [](ListenOptions& into, int value) { into.proxy_optional = value != 0; }},
+    {"handshake_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) {
+       into.handshake_timeout = std::chrono::milliseconds(value);
+     }},
+    {"nodelay", 0, 1, [](ListenOptions& into, int value) { into.accepted.no_delay = value != 0; }},
+    {"keepalive_idle", 0, 32767,
+     [](ListenOptions& into, int value) {
+       into.accepted.keep_alive_idle = std::chrono::seconds(value);
+     }},
+    {"keepalive_interval", 0, 32767,
+     [](ListenOptions& into, int value) {
+       into.accepted.keep_alive_interval = std::chrono::seconds(value);
+     }},
+    {"keepalive_count", 0, 127,
+     [](ListenOptions& into, int value) { into.accepted.keep_alive_count = value; }},
+    {"user_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) {
+       into.accepted.user_timeout = std::chrono::milliseconds(value);
+     }},
+    {"receive_buffer", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.accepted.receive_buffer_bytes = value; }},
+    {"send_buffer", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.accepted.send_buffer_bytes = value; }},
+    {"max_per_listener", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.connections_max = limit(value); }},
+    {"max_per_ip", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.per_address_max = limit(value); }},
+    {"accept_rate", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.accepts_per_second = limit(value); }},
+    {"first_byte_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.first_byte_timeout = timeout(value); }},
+    {"idle_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.idle_timeout = timeout(value); }},
+    {"frame_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.frame_timeout = timeout(value); }},
+    {"write_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.write_timeout = timeout(value); }},
+    {"linger_timeout", 0, INT_MAX,
+     [](ListenOptions& into, int value) { into.limits.linger_timeout = timeout(value); }},
+};
+
+// The same with an amount of bytes.
+struct AmountRow {
+  std::string_view key;
+  uint64_t max;
+  void (*set)(ListenOptions& into, uint64_t value);
+};
+
+constexpr AmountRow kAmountRows[] = {
+    {"frame_max", INT_MAX,
+     [](ListenOptions& into, uint64_t value) {
+       into.limits.frame_bytes_max = limit(static_cast<int>(value));
+     }},
+    {"wbuffer_max", uint64_t{1} << 40,
+     [](ListenOptions& into, uint64_t value) {
+       into.limits.write_buffer_max = value == 0 ? kNoLimit : static_cast<int64_t>(value);
+     }},
+};
+
+std::optional<WriteBufferPolicy> parse_policy(std::string_view text) noexcept {
+  if (text == "close") return WriteBufferPolicy::kClose;
+  if (text == "refuse") return WriteBufferPolicy::kRefuse;
+  if (text == "drop_low") return WriteBufferPolicy::kDropLow;
+  return std::nullopt;
+}
+
+std::optional<Proxy> parse_proxy(std::string_view text) noexcept {
+  if (text == "v1") return Proxy::kV1;
+  if (text == "v2") return Proxy::kV2;
+  if (text == "any") return Proxy::kAny;
+  return std::nullopt;
+}
+
+// Empty: taken. Otherwise what is wrong with the word.
+std::string parse_option(std::string_view word, ListenOptions& into) {
+  const size_t equals = word.find('=');
+  const std::string_view key = word.substr(0, equals);
+  const std::string_view value =
+      equals == std::string_view::npos ? std::string_view() : word.substr(equals + 1);
+  if (key == "proxy") {
+    const std::optional<Proxy> proxy = parse_proxy(value);
+    if (!proxy) return bad_field(key, value, "v1, v2 or any");
+    into.proxy = *proxy;
+    return {};
+  }
+  if (key == "wbuffer_policy") {
+    const std::optional<WriteBufferPolicy> policy = parse_policy(value);
+    if (!policy) return bad_field(key, value, "close, refuse or drop_low");
+    into.limits.write_buffer_policy = *policy;
+    return {};
+  }
+  for (const AmountRow& row : kAmountRows) {
+    if (row.key != key) continue;
+    const std::optional<uint64_t> amount = parse_amount(value);
+    if (!amount || *amount > row.max) {
+      return bad_field(key, value, "0 to " + std::to_string(row.max) + ", with k, M or G");
+    }
+    row.set(into, *amount);
+    return {};
+  }
+  for (const OptionRow& row : kOptionRows) {
+    if (row.key != key) continue;
+    const std::optional<int> number = parse_number<int>(value, row.base);
+    if (!number || *number < row.min || *number > row.max) {
+      return bad_field(key, value,
+                       row.base == 8 ? "octal, 0 to 777"
+                                     : std::to_string(row.min) + " to " + std::to_string(row.max));
+    }
+    row.set(into, *number);
+    return {};
+  }
+  return "\"" + std::string(word) + "\": is no option of a gate";
+}
+
 }  // namespace
 
 base::Result<GateOptions, std::string> parse_gate_options(std::string_view text) {
-  const Words words = split(text);
+  const Words words = split(text, 5);
   if (words.count != 5) {
-    return std::string("needs 5 words: S|L watchdog|! [host:]port client_tag max_connections");
+    return std::string(
+        "needs 5 words: S|L watchdog|! [host:]port client_tag max_connections, then key=value ...");
   }
   const auto& [header, watchdog, address, tag, connections, surplus] = words.word;
   GateOptions options;
@@ -108,6 +261,10 @@ base::Result<GateOptions, std::string> parse_gate_options(std::string_view text)
   const std::optional<uint32_t> most = parse_number<uint32_t>(connections);
   if (!most || *most == 0) return bad_field("max", connections, "a number of connections above 0");
   options.connections_max = *most;
+  for (std::string_view word = take_word(text); !word.empty(); word = take_word(text)) {
+    std::string wrong = parse_option(word, options.listen);
+    if (!wrong.empty()) return wrong;
+  }
   return options;
 }
 

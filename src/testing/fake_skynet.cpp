@@ -204,6 +204,47 @@ int skynet_socket_listen(skynet_context* context, const char* host, int port, in
 int skynet_socket_connect(skynet_context* context, const char* host, int port) {
   return open_socket(context, "connect " + endpoint(host, port));
 }
+// What is not the default stands behind the backlog.
+int skyloom_socket_listen(skynet_context* context, const skyloom_listen_options* options) {
+  std::string text =
+      "listen " + endpoint(options->host, options->port) + " " + std::to_string(options->backlog);
+  const std::pair<const char*, int64_t> fields[] = {
+      {"reuse_port", options->reuse_port},
+      {"v6_only", options->v6_only},
+      {"file_mode", options->file_mode},
+      {"proxy", options->proxy},
+      {"proxy_optional", options->proxy_optional},
+      {"handshake_timeout", options->handshake_timeout},
+      {"nodelay", options->nodelay},
+      {"keepalive_idle", options->keepalive_idle},
+      {"keepalive_interval", options->keepalive_interval},
+      {"keepalive_count", options->keepalive_count},
+      {"user_timeout", options->user_timeout},
+      {"receive_buffer", options->receive_buffer},
+      {"send_buffer", options->send_buffer},
+      {"max_per_listener", options->max_per_listener},
+      {"max_per_ip", options->max_per_ip},
+      {"accept_rate", options->accept_rate},
+      {"first_byte_timeout", options->first_byte_timeout},
+      {"idle_timeout", options->idle_timeout},
+      {"frame_timeout", options->frame_timeout},
+      {"write_timeout", options->write_timeout},
+      {"linger_timeout", options->linger_timeout},
+      {"frame_max", options->frame_max},
+      {"wbuffer_policy", options->wbuffer_policy},
+      {"wbuffer_max", options->wbuffer_max}};
+  for (const auto& [name, value] : fields) {
+    if (value != 0) text += std::string(" ") + name + "=" + std::to_string(value);
+  }
+  return open_socket(context, text);
+}
+int skyloom_socket_connect(skynet_context* context, const skyloom_connect_options* options) {
+  return open_socket(context, "connect " + endpoint(options->host, options->port));
+}
+int skyloom_socket_set_option(skynet_context* context, int id, int option, int value) {
+  note(context, ("option " + std::to_string(option) + "=" + std::to_string(value)).c_str(), id);
+  return 0;
+}
 int skynet_socket_bind(skynet_context* context, int fd) {
   return open_socket(context, "bind " + std::to_string(fd));
 }

@@ -133,6 +133,21 @@ Result<SocketAddress> FaultyKernel::peer_address(int fd) noexcept {
   return kernel_.peer_address(fd);
 }
 
+Result<uint64_t> FaultyKernel::socket_file(const SocketAddress& address) noexcept {
+  if (const int code = faults_.on_call(Call::kSocketFile)) return Error::from_errno(code);
+  return kernel_.socket_file(address);
+}
+
+Status FaultyKernel::set_file_mode(const SocketAddress& address, uint32_t mode) noexcept {
+  if (const int code = faults_.on_call(Call::kSetFileMode)) return Error::from_errno(code);
+  return kernel_.set_file_mode(address, mode);
+}
+
+Status FaultyKernel::unlink(const SocketAddress& address) noexcept {
+  if (const int code = faults_.on_call(Call::kUnlink)) return Error::from_errno(code);
+  return kernel_.unlink(address);
+}
+
 Result<size_t> FaultyKernel::recv(int fd, std::span<char> into) noexcept {
   const MemoryPause pause;
   if (const int code = faults_.on_call(Call::kRecv, fd)) return Error::from_errno(code);

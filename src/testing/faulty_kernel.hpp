@@ -25,6 +25,9 @@ enum class Call : uint8_t {
   kTakeError,
   kLocalAddress,
   kPeerAddress,
+  kSocketFile,
+  kSetFileMode,
+  kUnlink,
   kRecv,
   kSend,
   kReadForeign,
@@ -108,6 +111,9 @@ class FaultyKernel final : public os::Kernel {
   base::Status take_error(int fd) noexcept override;
   base::Result<os::SocketAddress> local_address(int fd) noexcept override;
   base::Result<os::SocketAddress> peer_address(int fd) noexcept override;
+  base::Result<uint64_t> socket_file(const os::SocketAddress& address) noexcept override;
+  base::Status set_file_mode(const os::SocketAddress& address, uint32_t mode) noexcept override;
+  base::Status unlink(const os::SocketAddress& address) noexcept override;
   base::Result<size_t> recv(int fd, std::span<char> into) noexcept override;
   base::Result<size_t> send(int fd, std::span<const iovec> parts) noexcept override;
   base::Result<size_t> read_foreign(int fd, std::span<char> into) noexcept override;

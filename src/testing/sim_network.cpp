@@ -218,6 +218,11 @@ Status SimNetwork::set_option(int fd, SocketOption option, int value) noexcept {
     case SocketOption::kSendBuffer: socket->send_bytes_max = bytes; return {};
     case SocketOption::kReceiveBuffer: socket->receive_bytes_max = bytes; return {};
     case SocketOption::kKeepAlive: return {};
+    case SocketOption::kReusePort: return Error::from_errno(ENOPROTOOPT);
+    case SocketOption::kKeepAliveIdle:
+    case SocketOption::kKeepAliveInterval:
+    case SocketOption::kKeepAliveCount:
+    case SocketOption::kUserTimeout:
     case SocketOption::kNoDelay:
       if (socket->kind == SimKind::kPair) return Error::from_errno(EOPNOTSUPP);
       return status_of(socket->kind == SimKind::kStream ? 0 : ENOPROTOOPT);
@@ -250,6 +255,18 @@ Result<SocketAddress> SimNetwork::local_address(int fd) noexcept {
     return presented(source_for(*socket, *socket->remote), socket->family);
   }
   return presented(*socket->local, socket->family);
+}
+
+Result<uint64_t> SimNetwork::socket_file(const SocketAddress& /*address*/) noexcept {
+  return Error::from_errno(ENOENT);
+}
+
+Status SimNetwork::set_file_mode(const SocketAddress& /*address*/, uint32_t /*mode*/) noexcept {
+  return Error::from_errno(ENOENT);
+}
+
+Status SimNetwork::unlink(const SocketAddress& /*address*/) noexcept {
+  return Error::from_errno(ENOENT);
 }
 
 Result<SocketAddress> SimNetwork::peer_address(int fd) noexcept {

@@ -2,7 +2,8 @@
 // the readiness that Linux gives. What one side writes is with the other before the call returns,
 // unless a FakeClock and a delay are given. Chance (short reads, EAGAIN, lost datagrams) comes from
 // a seed. All addresses live in one machine: 127.0.0.0/8, ::1 and whatever add_address() adds.
-// Not simulated: TIME_WAIT, Nagle, connection timeouts, urgent data, SIGPIPE. Any thread.
+// Not simulated: TIME_WAIT, Nagle, connection timeouts, urgent data, SIGPIPE, SO_REUSEPORT, and
+// unix sockets, whose rules are those of a file system. Any thread.
 #pragma once
 
 #include <condition_variable>
@@ -79,6 +80,9 @@ class SimNetwork final : public os::Kernel {
   base::Status take_error(int fd) noexcept override;
   base::Result<os::SocketAddress> local_address(int fd) noexcept override;
   base::Result<os::SocketAddress> peer_address(int fd) noexcept override;
+  base::Result<uint64_t> socket_file(const os::SocketAddress& address) noexcept override;
+  base::Status set_file_mode(const os::SocketAddress& address, uint32_t mode) noexcept override;
+  base::Status unlink(const os::SocketAddress& address) noexcept override;
   base::Result<size_t> recv(int fd, std::span<char> into) noexcept override;
   base::Result<size_t> send(int fd, std::span<const iovec> parts) noexcept override;
   base::Result<size_t> read_foreign(int fd, std::span<char> into) noexcept override;

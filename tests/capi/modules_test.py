@@ -121,6 +121,17 @@ class ModulesTest(NodeTest):
     def test_socket_errors_name_their_reason_once(self, net_threads):
         self.run_module("socket_errors", net_threads=net_threads)
 
+    @for_each_mode
+    def test_listeners_and_sockets_take_options_and_refuse_wrong_ones(self, net_threads):
+        node = self.run_module("socket_options", net_threads=net_threads)
+        for line in ("listen: keepalive_count = 128: must be 0 to 127",
+                     "listen: max_per_ip = -2: must be -1 to 2147483647",
+                     "listen: port = 65536: must be 0 to 65535",
+                     "listen: options of 8 bytes: must be ",
+                     "listen: an option that this node does not know",
+                     "unix: path or name of more than 107 bytes"):
+            self.assertIn(line, node.log())
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -112,8 +112,13 @@ std::optional<SocketId> World::keep_id(const Result<SocketId>& id, Handler handl
 
 std::optional<SocketId> World::listen(OwnerTag owner, std::string_view host, uint16_t port,
                                       Handler handler) {
+  return listen(owner, {.host = host, .port = port, .backlog = 128}, std::move(handler));
+}
+
+std::optional<SocketId> World::listen(OwnerTag owner, const net::ListenOptions& options,
+                                      Handler handler) {
   const auto id =
-      keep_id(inside([&] { return network_->listen(owner, host, port, 128); }), std::move(handler));
+      keep_id(inside([&] { return network_->listen(owner, options); }), std::move(handler));
   if (!id) verdict_.hit_listener = true;
   if (id) lives_[*id].is_listener = true;
   if (id) owned_[owner].push_back(*id);
@@ -175,10 +180,11 @@ void World::within(const std::function<void(net::Network&)>& act) {
   inside([&] { act(*network_); });
 }
 
-std::optional<uint16_t> World::serve(OwnerTag owner, std::string_view host, Handler accepted) {
+std::optional<uint16_t> World::serve(OwnerTag owner, const net::ListenOptions& options,
+                                     Handler accepted) {
   int32_t port = 0;
   bool starts = false;
-  const auto id = listen(owner, host, 0, [&](World& world, const Told& told) {
+  const auto id = listen(owner, options, [&](World& world, const Told& told) {
     if (told.kind == EventKind::kOpen && told.value != 0) {
       port = told.value;
       world.start(told.id, told.owner);

@@ -95,6 +95,8 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
   // --- the application's side; a call that fails is remembered and returns nullopt
   std::optional<net::SocketId> listen(net::OwnerTag owner, std::string_view host, uint16_t port,
                                       Handler handler);
+  std::optional<net::SocketId> listen(net::OwnerTag owner, const net::ListenOptions& options,
+                                      Handler handler);
   std::optional<net::SocketId> connect(net::OwnerTag owner, std::string_view host, uint16_t port,
                                        Handler handler);
   std::optional<net::SocketId> adopt(net::OwnerTag owner, int fd, Handler handler);
@@ -113,7 +115,11 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
   Life& life(net::SocketId id) { return lives_[id]; }
   void on(net::SocketId id, Handler handler) { lives_[id].handler = std::move(handler); }
   // The port of a listener that is open and accepts, or nullopt when it could not be had.
-  std::optional<uint16_t> serve(net::OwnerTag owner, std::string_view host, Handler accepted);
+  std::optional<uint16_t> serve(net::OwnerTag owner, std::string_view host, Handler accepted) {
+    return serve(owner, net::ListenOptions{.host = host, .backlog = 128}, std::move(accepted));
+  }
+  std::optional<uint16_t> serve(net::OwnerTag owner, const net::ListenOptions& options,
+                                Handler accepted);
 
   // --- the peers' side
   RawPeer& dial(std::string_view ip, uint16_t port);

@@ -389,6 +389,84 @@ void descriptors_run_out(World& world) {
   world.expect_stream("accepted again", last.input, "three");
 }
 
+// Clients of a proxy, whole and in pieces, and some that never say who they are.
+void proxied_clients(World& world) {
+  const std::string payload = pattern(5000, 8);
+  const std::string headers[] = {
+      "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n",
+      std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc6\x33\x64\2\xdc\4\1\xbb", 28)};
+  const auto port =
+      world.serve(kOwner, {.host = "127.0.0.1", .proxy = net::ProxyMode::kRequired}, echo);
+  if (!port) return world.expect("listener", false);
+  std::vector<RawPeer*> peers;
+  for (size_t number = 0; number < 4; ++number) {
+    RawPeer& peer = world.dial("127.0.0.1", *port);
+    const std::string& header = headers[number % 2];
+    peer.output = header.substr(0, number < 2 ? header.size() : 14);
+    if (number >= 2) world.settle();
+    peer.output = header + payload;
+    peer.fin_behind_output = true;
+    peers.push_back(&peer);
+  }
+  RawPeer& garbage = world.dial("127.0.0.1", *port);
+  garbage.output = "GET / HTTP/1.1\r\n\r\n";
+  RawPeer& half = world.dial("127.0.0.1", *port);
+  half.output = headers[1].substr(0, 20);
+  half.fin_behind_output = true;
+  RawPeer& gone = world.dial("127.0.0.1", *port);
+  gone.output = headers[0].substr(0, 20);
+  world.settle();
+  world.hang_up(gone);
+  RawPeer& silent = world.dial("127.0.0.1", *port);
+  world.until([&] {
+    return std::all_of(peers.begin(), peers.end(),
+                       [](const RawPeer* peer) { return is_over(*peer); });
+  });
+  for (const RawPeer* peer : peers) world.expect_stream("behind a proxy", peer->input, payload);
+  world.require("garbage and half a header get nothing",
+                garbage.input.empty() && half.input.empty());
+  world.until([&] { return is_over(silent); }, seconds(10));
+  world.require("who says nothing ends at the deadline", is_over(silent));
+}
+
+// Clients that have not greeted, when their listener ends: by a close, with its owner.
+void proxied_listeners_end(World& world) {
+  uint16_t port = 0;
+  for (const bool by_owner : {false, true}) {
+    port = 0;
+    const auto listener = world.listen(
+        kOwner,
+        {.host = "127.0.0.1", .proxy = net::ProxyMode::kOptional, .handshake_timeout_ms = 600'000},
+        [&](World& w, const Told& told) {
+          if (told.kind != EventKind::kOpen || told.value == 0) return;
+          port = static_cast<uint16_t>(told.value);
+          w.start(told.id, told.owner);
+        });
+    if (!listener) return world.expect("listener", false);
+    world.settle();
+    if (port == 0) continue;
+    std::vector<RawPeer*> peers;
+    for (int number = 0; number < 4; ++number) {
+      peers.push_back(&world.dial("127.0.0.1", port));
+      peers.back()->output = "PROXY TC";
+    }
+    world.settle();
+    if (by_owner) {
+      world.owner_dies(kOwner);
+    } else {
+      world.close_socket(*listener);
+    }
+    world.until(
+        [&] {
+          return std::all_of(peers.begin(), peers.end(),
+                             [](const RawPeer* peer) { return is_over(*peer); });
+        },
+        seconds(10));
+    for (const RawPeer* peer : peers)
+      world.expect("a client ends with its listener", is_over(*peer));
+  }
+}
+
 constexpr Scenario kScenarios[] = {
     {"tcp_echo", {}, tcp_echo},
     {"tcp_echo_in_pieces", {.shards = 2, .spoil_reads = true}, tcp_echo},
@@ -407,6 +485,9 @@ constexpr Scenario kScenarios[] = {
     {"pause_and_resume", {}, pause_and_resume},
     {"network_stops", {.shards = 2}, network_stops},
     {"descriptors_run_out", {}, descriptors_run_out},
+    {"proxied_clients", {.shards = 2}, proxied_clients},
+    {"proxied_clients_in_pieces", {.spoil_reads = true}, proxied_clients},
+    {"proxied_listeners_end", {.shards = 2}, proxied_listeners_end},
 };
 
 }  // namespace

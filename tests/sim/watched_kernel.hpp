@@ -97,6 +97,15 @@ class WatchedKernel final : public os::Kernel {
                                const os::SocketAddress* to) noexcept override;
   base::Result<os::Datagram> recv_from(int fd, std::span<char> into) noexcept override;
   base::Status set_nonblocking(int fd) noexcept override;
+  base::Result<uint64_t> socket_file(const os::SocketAddress& address) noexcept override {
+    return network_.socket_file(address);
+  }
+  base::Status set_file_mode(const os::SocketAddress& address, uint32_t mode) noexcept override {
+    return network_.set_file_mode(address, mode);
+  }
+  base::Status unlink(const os::SocketAddress& address) noexcept override {
+    return network_.unlink(address);
+  }
   base::Result<int> open_reserve() noexcept override;
   void close(int fd) noexcept override;
 

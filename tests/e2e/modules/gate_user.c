@@ -46,15 +46,20 @@ static int on_message(struct skynet_context* ctx, void* ud, int type, int sessio
 }
 
 int gate_user_init(void* inst, struct skynet_context* ctx, const char* parm) {
-  char command[256];
+  char command[512];
   (void)inst;
   const char* own = skynet_command(ctx, "REG", NULL);
   header_bytes = parm != NULL && parm[0] == 'L' ? 4 : 2;
-  /* "S PORT MAX" or "L PORT MAX" */
-  char header = 'S';
-  int port = 0, max = 0;
-  if (parm == NULL || sscanf(parm, "%c %d %d", &header, &port, &max) != 3) return 1;
-  snprintf(command, sizeof command, "gate %c %s 127.0.0.1:%d 0 %d", header, own, port, max);
+  /* "S PORT MAX" or "L PORT MAX", then words for the gate. The key `gate_address` replaces
+   * 127.0.0.1:PORT. */
+  char header = 'S', address[128];
+  int port = 0, max = 0, used = 0;
+  if (parm == NULL || sscanf(parm, "%c %d %d%n", &header, &port, &max, &used) != 3) return 1;
+  const char* other = skynet_command(ctx, "GETENV", "gate_address");
+  snprintf(address, sizeof address, "127.0.0.1:%d", port);
+  if (other != NULL) snprintf(address, sizeof address, "%s", other);
+  snprintf(command, sizeof command, "gate %c %s %s 0 %d %s", header, own, address, max,
+           parm + used);
   skynet_callback(ctx, NULL, on_message);
   const char* handle = skynet_command(ctx, "LAUNCH", command);
   if (handle == NULL) return 1;
