@@ -48,7 +48,10 @@ static void refuses_bad_structs(struct skynet_context* ctx) {
   struct {
     struct listen_options known;
     int newer;
-  } grown = {listen_on("127.0.0.1"), 1};
+  } grown;
+  memset(&grown, 0, sizeof grown); /* what lies behind `newer`, too */
+  grown.known = listen_on("127.0.0.1");
+  grown.newer = 1;
   struct listen_options options = listen_on("127.0.0.1");
   struct connect_options connect;
   memset(&connect, 0, sizeof connect);
