@@ -112,10 +112,11 @@ bool Contract::came_too_late(Sock& sock, OwnerTag owner, const Event& event) {
   return true;
 }
 
-// A start of what is read already wants nothing new.
+// A start of what is read already, with no output that waits, wants nothing new.
 bool Contract::start_asks_poller(const Sock& sock, bool paused) {
-  return paused || sock.full || sock.orphan || !sock.in_poller || sock.life == Life::kAccepted ||
-         sock.life == Life::kListenPaused;
+  const bool waits = sock.output.buffers() != 0 || !sock.datagrams.empty();  // for room
+  return paused || waits || sock.full || sock.orphan || !sock.in_poller ||
+         sock.life == Life::kAccepted || sock.life == Life::kListenPaused;
 }
 
 bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event) {
