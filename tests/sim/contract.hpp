@@ -285,6 +285,8 @@ class Contract {
   void tell_write_error(Sock& sock);
   void drained(Sock& sock);
   // contract_events.cpp
+  void told_warning(Sock& sock, OwnerTag owner, const net::Event& event);
+  static bool came_too_late(Sock& sock, OwnerTag owner, const net::Event& event);
   bool starts_first(const Sock& sock) const;
   static bool start_asks_poller(const Sock& sock, bool paused);
   bool happens_by_itself(Sock& sock, OwnerTag owner, const net::Event& event);

@@ -19,26 +19,27 @@ bool is_text(const std::string& text, Errc code) {
 
 }  // namespace
 
+void Contract::told_warning(Sock& sock, OwnerTag owner, const Event& event) {
+  if (owner != sock.owner) return fail(&sock, "WARNING to somebody who is not its owner");
+  if (sock.orphan) return fail(&sock, "WARNING to a dead owner");
+  if (event.value != 0) {
+    const auto due = sock.output.warning(limits_.warn_bytes);
+    if (due != event.value) {
+      fail(&sock, "WARNING of " + std::to_string(event.value) + " KiB, due is " +
+                      (due ? std::to_string(*due) : "none"));
+    }
+    return;
+  }
+  if (std::exchange(sock.may_warn, false)) return;
+  if (sock.warnings.empty()) return fail(&sock, "WARNING 0 although it is not drained");
+  sock.warnings.pop_front();
+}
+
 void Contract::told(OwnerTag owner, const Event& event) {
   Sock* found = find(event.socket);
   if (found == nullptr) return fail(nullptr, "tells of an id that nobody has");
   Sock& sock = *found;
-  if (event.kind == EventKind::kWarning) {
-    if (owner != sock.owner) return fail(&sock, "WARNING to somebody who is not its owner");
-    if (sock.orphan) return fail(&sock, "WARNING to a dead owner");
-    if (event.value != 0) {
-      const auto due = sock.output.warning(limits_.warn_bytes);
-      if (due != event.value) {
-        fail(&sock, "WARNING of " + std::to_string(event.value) + " KiB, due is " +
-                        (due ? std::to_string(*due) : "none"));
-      }
-      return;
-    }
-    if (std::exchange(sock.may_warn, false)) return;
-    if (sock.warnings.empty()) return fail(&sock, "WARNING 0 although it is not drained");
-    sock.warnings.pop_front();
-    return;
-  }
+  if (event.kind == EventKind::kWarning) return told_warning(sock, owner, event);
   const bool refused =
       !sock.poller_error.empty() &&
       ((event.kind == EventKind::kError && event.text == sock.poller_error) ||
@@ -67,6 +68,7 @@ void Contract::told(OwnerTag owner, const Event& event) {
         sock.expected.pop_front();
         return;
       }
+      if (came_too_late(sock, owner, event)) return;
     } else if (!(refused && !took_start && starts_first(sock)) &&
                happens_by_itself(sock, owner, event)) {
       return;
@@ -97,10 +99,24 @@ bool Contract::starts_first(const Sock& sock) const {
   return false;
 }
 
-// A start of what is read already wants nothing new.
+// The connect of an orphan ended untold in this turn, before or behind this start: both may be.
+bool Contract::came_too_late(Sock& sock, OwnerTag owner, const Event& event) {
+  if (event.kind != EventKind::kError || sock.life != Life::kGone || !sock.orphan ||
+      !is_text(std::string(event.text), Errc::kInvalidSocket)) {
+    return false;
+  }
+  auto& starts = sock.may_be_too_late;
+  const auto mine = std::find(starts.begin(), starts.end(), owner);
+  if (mine == starts.end()) return false;
+  starts.erase(mine);
+  return true;
+}
+
+// A start of what is read already, with no output that waits, wants nothing new.
 bool Contract::start_asks_poller(const Sock& sock, bool paused) {
-  return paused || sock.full || sock.orphan || !sock.in_poller || sock.life == Life::kAccepted ||
-         sock.life == Life::kListenPaused;
+  const bool waits = sock.output.buffers() != 0 || !sock.datagrams.empty();  // for room
+  return paused || waits || sock.full || sock.orphan || !sock.in_poller ||
+         sock.life == Life::kAccepted || sock.life == Life::kListenPaused;
 }
 
 bool Contract::happens_by_itself(Sock& sock, OwnerTag owner, const Event& event) {

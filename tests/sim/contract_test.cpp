@@ -113,6 +113,22 @@ TEST_F(ContractTest, TheStartThatIsRefusedIsTheOneThatWantsToReadAgain) {
   EXPECT_EQ(contract_.divergence(), "");
 }
 
+// It cannot be seen whether the connect failed before the first start or the shutdown ended it.
+TEST_F(ContractTest, EveryStartOfAnOrphanMayBeAnsweredThoughAShutdownComesBetween) {
+  contract_.opened(kSocket, Kind::kOutgoing, kOwner, false);
+  contract_.broadcast(Wish::kOwnerGone, kOwner);
+  contract_.command(kSocket, Wish::kStart, kOwner + 1);
+  contract_.shutdown(kSocket);
+  contract_.command(kSocket, Wish::kStart, kOwner + 1);
+  contract_.command(kSocket, Wish::kStart, kOwner + 2);
+  contract_.begin_turn();
+  for (const OwnerTag owner : {kOwner + 1, kOwner + 1, kOwner + 2}) {
+    contract_.told(owner, {.kind = EventKind::kError, .socket = kSocket, .text = "invalid socket"});
+  }
+  end_turn();
+  EXPECT_EQ(contract_.divergence(), "");
+}
+
 // Paused, with a datagram that waits: what the poller refuses is the opening, and the start that
 // comes behind it finds nothing.
 TEST_F(ContractTest, AStartBehindAFailedOpeningIsAnsweredThoughOneCameBeforeTheName) {
