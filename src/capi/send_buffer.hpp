@@ -7,7 +7,8 @@
 
 namespace skyloom::capi {
 
-// Consumes the buffer. Empty (has_memory() false) when it cannot be used; it is released then.
+// Consumes the buffer, or borrows RAWPOINTER. Empty (has_memory() false) when it cannot be used; it
+// is released then.
 inline net::SendBuffer adopt_buffer(const socket_sendbuffer& buffer,
                                     const socket_object_interface& objects) noexcept {
   void* holder = const_cast<void*>(buffer.buffer);  // ours from here on, or only read
@@ -17,7 +18,7 @@ inline net::SendBuffer adopt_buffer(const socket_sendbuffer& buffer,
       if (objects.free == nullptr) return {};  // nobody said what an object is
       return {static_cast<const char*>(objects.buffer(holder)), objects.size(holder), holder,
               objects.free};
-    case SOCKET_BUFFER_RAWPOINTER: return net::SendBuffer::copy_of(holder, buffer.sz);
+    case SOCKET_BUFFER_RAWPOINTER: return net::SendBuffer::borrow(holder, buffer.sz);
     default: return {};
   }
 }

@@ -214,10 +214,11 @@ SendVerdict Network::send_datagram_locked(Shard& shard, Socket& socket, SendBuff
   }
   const bool goes_now = socket.state == SocketState::kOpen && socket.udp_output == nullptr;
   if (goes_now && shard.send_datagram_locked(socket, buffer, to)) return SendVerdict::kAccepted;
-  const bool has_memory = base::try_allocate([&] {
-    if (socket.udp_output == nullptr) socket.udp_output = std::make_unique<UdpQueue>();
-    socket.udp_output->push_back({std::move(buffer), to});
-  });
+  const bool has_memory = buffer.own() && base::try_allocate([&] {
+                            if (socket.udp_output == nullptr)
+                              socket.udp_output = std::make_unique<UdpQueue>();
+                            socket.udp_output->push_back({std::move(buffer), to});
+                          });
   if (socket.udp_output != nullptr && socket.udp_output->empty()) socket.udp_output.reset();
   if (!has_memory) return SendVerdict::kRefused;
   if (socket.state == SocketState::kOpen && !socket.write_blocked) {

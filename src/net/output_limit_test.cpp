@@ -131,6 +131,22 @@ TEST_F(TotalTest, AHalfSentBufferCountsAsAWholeForTheNodeAndNotForItsSocket) {
   EXPECT_EQ(total(), 0u);
 }
 
+TEST_F(OutputLimitTest, WhatIsRefusedIsNotCopied) {
+  start({{.write_buffer_max = 400'000, .write_buffer_policy = WriteBufferPolicy::kRefuse}});
+  const Listener listener = listen();
+  Pair stalled = pair(listener);
+  SendBuffer unreadable = SendBuffer::borrow(nullptr, 400'001);
+  EXPECT_EQ(network_->send(stalled.server, std::move(unreadable), Priority::kHigh, nullptr),
+            SendVerdict::kRefused);
+  std::string bytes(1000, 'b');
+  EXPECT_EQ(network_->send(stalled.server, SendBuffer::borrow(bytes.data(), bytes.size()),
+                           Priority::kHigh, nullptr),
+            SendVerdict::kAccepted);
+  bytes.assign(1000, 'x');  // the caller's again
+  settle();
+  EXPECT_EQ(stalled.client.recv_exactly(1000).value(), std::string(1000, 'b'));
+}
+
 // A thousand clients that stop reading would each pass the total by the send that stalls in its
 // middle. Who reads gets everything meanwhile: what the system has room for does not wait.
 TEST_F(OutputLimitTest, WhoHasNothingWaitingPassesTheTotalByNothingThatWouldWait) {

@@ -28,6 +28,12 @@ class SendBuffer {
     return adopt_malloc(block, size);
   }
 
+  // The caller's bytes, for the length of its call: whoever keeps them calls own() first, so that
+  // what is refused, or sent at once, is not copied.
+  static SendBuffer borrow(const void* data, size_t size) noexcept {
+    return {static_cast<const char*>(data), size, nullptr, leave};
+  }
+
   SendBuffer(SendBuffer&& other) noexcept
       : data_(other.data_),
         size_(other.size_),
@@ -48,11 +54,21 @@ class SendBuffer {
   void reset() noexcept {
     if (release_ != nullptr) std::exchange(release_, nullptr)(holder_);
   }
+  // False: there is no memory for a copy of what is borrowed, which it stays.
+  bool own() noexcept {
+    if (release_ != leave) return true;
+    SendBuffer copy = copy_of(data_, size_);
+    if (!copy.has_memory()) return false;
+    *this = std::move(copy);
+    return true;
+  }
   bool has_memory() const noexcept { return release_ != nullptr; }
   const char* data() const noexcept { return data_; }
   size_t size() const noexcept { return size_; }
 
  private:
+  static void leave(void* /*holder*/) noexcept {}
+
   const char* data_ = nullptr;
   size_t size_ = 0;
   void* holder_ = nullptr;

@@ -65,6 +65,7 @@ bool BufferRing::grow() noexcept {
 bool WriteQueue::push(SendBuffer buffer, Priority priority) noexcept {
   const size_t size = buffer.size();
   if (size == 0) return true;  // nothing to write; released here
+  if (!buffer.own()) return false;
   BufferRing* ring = &high_;
   // With nothing queued, low is as good as high (S-02).
   if (priority == Priority::kLow && queued_bytes_ != 0) {
