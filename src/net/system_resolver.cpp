@@ -33,9 +33,25 @@ struct Queue {
   size_t busy = 0;
   size_t threads = 0;
   bool closed = false;
+
+  bool wants_thread() const { return !waiting.empty() && busy == threads && threads < kThreadsMax; }
 };
 
+void serve(const std::shared_ptr<Queue>& queue);  // ADR 0009
+
+// With the mutex held. False: the system has no more threads, or memory, for us.
+bool add_thread(const std::shared_ptr<Queue>& queue) noexcept {  // ADR 0009
+  try {
+    std::thread(serve, queue).detach();  // see Queue
+  } catch (const std::exception&) {
+    return false;
+  }
+  ++queue->threads;
+  return true;
+}
+
 void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
+  os::stop_preempting();  // an answer in a second or two is in time; a packet's is not
   std::unique_lock lock(queue->mutex);
   for (;;) {
     queue->changed.wait(lock, [&] { return queue->closed || !queue->waiting.empty(); });
@@ -43,6 +59,8 @@ void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
     Lookup lookup = std::move(queue->waiting.front());
     queue->waiting.pop_front();
     ++queue->busy;
+    // The next thread is started here: a hundred new names cost whoever asks for them one.
+    if (queue->wants_thread()) (void)add_thread(queue);
     lock.unlock();
     Result<Addresses> found = Error::from_errno(ENOMEM);
     (void)base::try_allocate([&] { found = os::lookup(lookup.host); });
@@ -78,8 +96,7 @@ class SystemResolver final : public Resolver {
       return;
     }
     queue_->waiting.push_back({std::move(host), std::move(done)});
-    const bool all_busy = queue_->busy + queue_->waiting.size() > queue_->threads;
-    if (all_busy && queue_->threads < kThreadsMax && !add_thread() && queue_->threads == 0) {
+    if (queue_->wants_thread() && !add_thread(queue_) && queue_->threads == 0) {
       Lookup lookup = std::move(queue_->waiting.back());
       queue_->waiting.pop_back();
       lock.unlock();
@@ -90,17 +107,6 @@ class SystemResolver final : public Resolver {
   }
 
  private:
-  // With the mutex held. False: the system has no more threads, or memory, for us.
-  bool add_thread() noexcept {
-    try {
-      std::thread(serve, queue_).detach();  // see Queue
-    } catch (const std::exception&) {
-      return false;
-    }
-    ++queue_->threads;
-    return true;
-  }
-
   const size_t lookups_max_;
   std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();  // ADR 0009
 };

@@ -15,12 +15,15 @@ namespace {
 std::mutex mutex;
 std::condition_variable changed;
 bool is_hanging = true;
+size_t begun = 0;
 
 }  // namespace
 
 // Takes the place of the C library's.
 extern "C" int getaddrinfo(const char*, const char*, const addrinfo*, addrinfo**) {
   std::unique_lock lock(mutex);
+  ++begun;
+  changed.notify_all();
   changed.wait(lock, [] { return !is_hanging; });
   return EAI_NONAME;
 }
@@ -51,6 +54,35 @@ TEST(SystemResolver, TakesExactlyAsManyLookupsAsItMayAndRefusesTheNextOneAtOnce)
     EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(60), [&] { return answers == kMax; }));
     EXPECT_EQ(refusals, 1u);
   }
+  resolver->close();
+}
+
+// Only the first thread is started by who asks: one that takes a name starts the next.
+TEST(SystemResolver, BeginsAHundredLookupsAlthoughEveryOneOfThemHangs) {
+  constexpr size_t kLookups = 100;
+  std::unique_lock lock(mutex);
+  is_hanging = true;
+  begun = 0;
+  lock.unlock();
+  size_t answers = 0;
+  auto resolver = make_system_resolver(0);
+  for (size_t count = 0; count < kLookups; ++count) {
+    resolver->resolve("name.example", [&](const base::Result<Addresses>& found) {
+      const std::lock_guard done(mutex);
+      EXPECT_FALSE(found);
+      ++answers;
+      changed.notify_all();
+    });
+  }
+  lock.lock();
+  EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(60), [] { return begun == kLookups; }))
+      << begun << " of " << kLookups << " were begun";
+  EXPECT_EQ(answers, 0u);
+  is_hanging = false;
+  changed.notify_all();
+  EXPECT_TRUE(
+      changed.wait_for(lock, std::chrono::seconds(60), [&] { return answers == kLookups; }));
+  lock.unlock();
   resolver->close();
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <sched.h>
 
 #include <algorithm>
 
@@ -29,6 +30,11 @@ base::Result<std::vector<SocketAddress>> lookup(const std::string& host) {
   ::freeaddrinfo(list);
   if (addresses.empty()) return Error::of(Errc::kNoAddress);
   return addresses;
+}
+
+void stop_preempting() noexcept {
+  const sched_param priority{};
+  (void)::sched_setscheduler(0, SCHED_BATCH, &priority);  // 0: this thread
 }
 
 }  // namespace skyloom::os

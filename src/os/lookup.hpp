@@ -13,4 +13,8 @@ namespace skyloom::os {
 // list is in the system's order of preference, without duplicates, and not empty. Any thread.
 base::Result<std::vector<SocketAddress>> lookup(const std::string& host);
 
+// From now on the calling thread, and each one that it starts, waits for a processor where it would
+// have taken one from a thread that runs (SCHED_BATCH). Without effect where the system forbids it.
+void stop_preempting() noexcept;
+
 }  // namespace skyloom::os

@@ -4,6 +4,7 @@ SKYLOOM_BUILD_DIR says where the programs are, SKYLOOM_LAUNCHER what they are st
 SKYLOOM_SANITIZE what they were built with. SKYLOOM_FULL=1 asks for full sizes, SKYLOOM_IO_BACKEND
 for another way to wait for sockets.
 """
+import itertools
 import json
 import os
 import pathlib
@@ -79,10 +80,10 @@ def run_skyloom(*arguments, deadline=DEADLINE, **options):
                           timeout=deadline, check=False, stdin=subprocess.DEVNULL, **options)
 
 
-def is_asleep(pid):
-    """No thread of the process runs or could run: whatever it was told to do is done, or waits for somebody else."""
-    states = [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
-    return set(states) == {"S"}
+def is_asleep(pid, threads="*"):
+    """No thread of the process, or of those named, runs or could run: what it was told to do is done, or waits for others."""
+    stats = itertools.chain(*(pathlib.Path(f"/proc/{pid}/task").glob(f"{thread}/stat") for thread in threads))
+    return {stat.read_text().rsplit(")", 1)[1].split()[0] for stat in stats} == {"S"}
 
 
 class Node:
@@ -176,6 +177,11 @@ class Node:
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cpu_nanoseconds(self):
+        """What each of its threads has had of a processor, by thread."""
+        return {task.name: int((task / "schedstat").read_text().split()[0])
+                for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()}
 
     def wake_ups(self):
         """How often its threads have gone to sleep so far."""
