@@ -1,13 +1,18 @@
 #include "lua/modules/builtin.hpp"
 
-#include <array>
+#include "lua/core_module.hpp"
+#include "lua/coroutine_module.hpp"
+#include "lua/skynet_calls.hpp"
 
 namespace skyloom::lua {
 namespace {
 
-constexpr std::array<BuiltinModule, 0> kModules = {{
-    // one line per module, sorted
-}};
+constexpr BuiltinModule kModules[] = {
+    {"skyloom.coroutine", luaopen_skyloom_coroutine},
+    {"skyloom.scheduler", luaopen_skyloom_scheduler},
+    {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skynet.core", luaopen_skynet_core},
+};
 
 }  // namespace
 
