@@ -1,5 +1,9 @@
 #include "lua/modules/builtin.hpp"
 
+#include "lua/core_module.hpp"
+#include "lua/coroutine_module.hpp"
+#include "lua/skynet_calls.hpp"
+
 extern "C" {
 int luaopen_client_crypt(lua_State* L);
 int luaopen_md5_core(lua_State* L);
@@ -13,10 +17,16 @@ namespace skyloom::lua {
 namespace {
 
 constexpr BuiltinModule kModules[] = {
-    // one line per module, sorted
-    {"client.crypt", luaopen_client_crypt},   {"md5.core", luaopen_md5_core},
-    {"skynet.crypt", luaopen_skynet_crypt},   {"skynet.debugchannel", luaopen_skynet_debugchannel},
-    {"skynet.memory", luaopen_skynet_memory}, {"skynet.stm", luaopen_skynet_stm},
+    {"client.crypt", luaopen_client_crypt},
+    {"md5.core", luaopen_md5_core},
+    {"skyloom.coroutine", luaopen_skyloom_coroutine},
+    {"skyloom.scheduler", luaopen_skyloom_scheduler},
+    {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skynet.core", luaopen_skynet_core},
+    {"skynet.crypt", luaopen_skynet_crypt},
+    {"skynet.debugchannel", luaopen_skynet_debugchannel},
+    {"skynet.memory", luaopen_skynet_memory},
+    {"skynet.stm", luaopen_skynet_stm},
 };
 
 }  // namespace
