@@ -2,16 +2,8 @@
 
 #include "lua/core_module.hpp"
 #include "lua/coroutine_module.hpp"
+#include "lua/modules/open.hpp"
 #include "lua/skynet_calls.hpp"
-
-extern "C" {
-int luaopen_client_crypt(lua_State* L);
-int luaopen_md5_core(lua_State* L);
-int luaopen_skynet_crypt(lua_State* L);
-int luaopen_skynet_debugchannel(lua_State* L);
-int luaopen_skynet_memory(lua_State* L);
-int luaopen_skynet_stm(lua_State* L);
-}
 
 namespace skyloom::lua {
 namespace {

@@ -11,6 +11,7 @@
 #include "codec/sha1.hpp"
 #include "codec/words.hpp"
 #include "lua/modules/arguments.hpp"
+#include "lua/modules/open.hpp"
 #include "os/random.hpp"
 
 namespace skyloom::lua {

@@ -8,6 +8,7 @@
 #include "base/memory.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/debug_hook.hpp"
+#include "lua/modules/open.hpp"
 #include "lua/modules/shared_table.hpp"
 
 namespace skyloom::lua {

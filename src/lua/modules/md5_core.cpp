@@ -9,6 +9,7 @@
 
 #include "codec/md5.hpp"
 #include "lua/modules/arguments.hpp"
+#include "lua/modules/open.hpp"
 #include "os/random.hpp"
 
 namespace skyloom::lua {

@@ -3,6 +3,7 @@
 // with nothing, 0 or false. Any lua_ call below may longjmp: no local has a destructor.
 #include <lua.hpp>
 
+#include "lua/modules/open.hpp"
 #include "skynet/malloc_hook.h"
 
 namespace skyloom::lua {

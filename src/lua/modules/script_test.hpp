@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "lua/modules/builtin.hpp"
+#include "lua/modules/open.hpp"
 #include "testing/failing_memory.hpp"
 
 namespace skyloom::lua {
@@ -20,10 +20,14 @@ class Script {
   Script() : state_(lua_newstate(allocate, this)) {
     luaL_openlibs(state_);
     luaL_getsubtable(state_, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    for (const BuiltinModule& module : builtin_modules()) {
-      lua_pushcfunction(state_, module.open);
-      lua_setfield(state_, -2, module.name);
-    }
+    static constexpr luaL_Reg kModules[] = {{"client.crypt", luaopen_client_crypt},
+                                            {"md5.core", luaopen_md5_core},
+                                            {"skynet.crypt", luaopen_skynet_crypt},
+                                            {"skynet.debugchannel", luaopen_skynet_debugchannel},
+                                            {"skynet.memory", luaopen_skynet_memory},
+                                            {"skynet.stm", luaopen_skynet_stm},
+                                            {nullptr, nullptr}};
+    luaL_setfuncs(state_, kModules, 0);
     lua_pushcfunction(state_, push_block);
     lua_setglobal(state_, "block");
     lua_pushcfunction(state_, push_text);

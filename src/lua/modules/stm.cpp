@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/memory.hpp"
+#include "lua/modules/open.hpp"
 #include "lua/modules/shared_table.hpp"
 
 namespace skyloom::lua {
