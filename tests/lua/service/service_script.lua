@@ -49,11 +49,12 @@ local function test_new()
     local handles, waiter = {}, coroutine.running()
     for _ = 1, 10 do
       skynet.fork(function()
-        handles[#handles + 1] = service.new("slow", function()
+        local handle = service.new("slow", function()
           local skynet = require "skynet"
           skynet.sleep(1)
           skynet.dispatch("lua", function() skynet.retpack(true) end)
         end)
+        table.insert(handles, handle)
         if #handles == 10 then skynet.wakeup(waiter) end
       end)
     end
