@@ -11,6 +11,7 @@
 
 #include "capi/capi.hpp"
 #include "lua/config_file.hpp"
+#include "lua/snlua.hpp"
 #include "net/poller/real_poller.hpp"
 #include "node/node.hpp"
 #include "os/daemon.hpp"
@@ -170,6 +171,7 @@ int run(const std::string& config_path) {
   (void)sdk::register_service<services::LoggerOn<os::make_log_file>>(modules, "logger");
   (void)sdk::register_service<services::Gate>(modules, "gate");
   (void)sdk::register_service<services::Resolver>(modules, SKYLOOM_RESOLVER);
+  (void)modules.register_builtin("snlua", lua::snlua_functions());
   node->on_finished([&] { signals->notify(); });
   int code = kExitFailed;
   if (const auto started = node->start(); !started) {

@@ -100,6 +100,9 @@ struct skynet_message {
 #define MESSAGE_TYPE_MASK (SIZE_MAX >> 8)
 #define MESSAGE_TYPE_SHIFT ((sizeof(size_t) - 1) * 8)
 
+/* The service's own handle, and a session that it has not used for long: 1 to 2^31-1. */
+uint32_t skynet_context_handle(struct skynet_context* context);
+int skynet_context_newsession(struct skynet_context* context);
 /* 0, or -1 when the service is gone: the caller keeps the data. Any thread. */
 int skynet_context_push(uint32_t handle, struct skynet_message* message);
 /* Nodes: the high 8 bits of a handle. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/unique_fd.hpp"
@@ -27,6 +28,13 @@ base::Result<std::string> read_file(const std::string& path, size_t bytes_max) {
     if (content.size() + static_cast<size_t>(got) > bytes_max) return Error::from_errno(EFBIG);
     content.append(part, static_cast<size_t>(got));
   }
+}
+
+base::Result<FileStamp> stamp_of(const std::string& path) {
+  struct stat found;
+  if (::stat(path.c_str(), &found) != 0) return Error::from_errno(errno);
+  constexpr int64_t kNanos = 1'000'000'000;
+  return FileStamp{found.st_mtim.tv_sec * kNanos + found.st_mtim.tv_nsec, found.st_size};
 }
 
 }  // namespace skyloom::os

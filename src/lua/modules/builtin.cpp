@@ -1,21 +1,27 @@
 #include "lua/modules/builtin.hpp"
 
-#include <array>
-
-extern "C" {
-int luaopen_client_socket(lua_State* L);
-int luaopen_skynet_netpack(lua_State* L);
-int luaopen_skynet_socketdriver(lua_State* L);
-}
+#include "lua/core_module.hpp"
+#include "lua/coroutine_module.hpp"
+#include "lua/modules/open.hpp"
+#include "lua/skynet_calls.hpp"
 
 namespace skyloom::lua {
 namespace {
 
-constexpr std::array kModules = {
-    // one line per module, sorted
-    BuiltinModule{"client.socket", luaopen_client_socket},
-    BuiltinModule{"skynet.netpack", luaopen_skynet_netpack},
-    BuiltinModule{"skynet.socketdriver", luaopen_skynet_socketdriver},
+constexpr BuiltinModule kModules[] = {
+    {"client.crypt", luaopen_client_crypt},
+    {"client.socket", luaopen_client_socket},
+    {"md5.core", luaopen_md5_core},
+    {"skyloom.coroutine", luaopen_skyloom_coroutine},
+    {"skyloom.scheduler", luaopen_skyloom_scheduler},
+    {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skynet.core", luaopen_skynet_core},
+    {"skynet.crypt", luaopen_skynet_crypt},
+    {"skynet.debugchannel", luaopen_skynet_debugchannel},
+    {"skynet.memory", luaopen_skynet_memory},
+    {"skynet.netpack", luaopen_skynet_netpack},
+    {"skynet.socketdriver", luaopen_skynet_socketdriver},
+    {"skynet.stm", luaopen_skynet_stm},
 };
 
 }  // namespace

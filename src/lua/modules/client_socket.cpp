@@ -18,6 +18,7 @@
 
 #include "base/memory.hpp"
 #include "base/text.hpp"
+#include "lua/modules/open.hpp"
 #include "os/tcp_client.hpp"
 
 namespace skyloom::lua {

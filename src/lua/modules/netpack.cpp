@@ -5,8 +5,9 @@
 #include <iterator>
 #include <new>
 
-#include "lua/modules/arguments.hpp"
 #include "lua/modules/frame_queue.hpp"
+#include "lua/modules/open.hpp"
+#include "lua/modules/pointers.hpp"
 
 namespace skyloom::lua {
 namespace {

@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "lua/modules/script_test.hpp"
-
-extern "C" int luaopen_skynet_netpack(lua_State* L);
+#include "lua/modules/open.hpp"
+#include "lua/modules/service_script_test.hpp"
 
 namespace skyloom::lua {
 namespace {

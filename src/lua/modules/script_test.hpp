@@ -1,152 +1,147 @@
-// A bare Lua state of a service for the tests of modules: the context is a fake one, memory can be
-// made to fail, and scripts can make blocks and socket events.
+// A Lua state for the tests of modules: its memory is counted and fails on demand.
 #pragma once
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <lua.hpp>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "lua/context.hpp"
-#include "testing/fake_skynet.hpp"
+#include "lua/modules/open.hpp"
+#include "testing/failing_memory.hpp"
 
 namespace skyloom::lua {
 
-class ScriptTest : public ::testing::Test {
- protected:
-  ScriptTest() : state_(lua_newstate(allocate, this)) {
+class Script {
+ public:
+  Script() : state_(lua_newstate(allocate, this)) {
     luaL_openlibs(state_);
-    lua_pushlightuserdata(state_, &node_);
-    lua_setfield(state_, LUA_REGISTRYINDEX, kContextField);
-    add_function("block", make_block);
-    add_function("event", make_event);
-  }
-  ~ScriptTest() override {
-    lua_close(state_);
-    EXPECT_EQ(lua_bytes_, 0);
-  }
-
-  // As a global under `name`.
-  void open(const char* name, lua_CFunction open_module) {
-    luaL_requiref(state_, name, open_module, 0);
-    lua_setglobal(state_, name);
-  }
-  void add_function(const char* name, lua_CFunction function) {
-    lua_pushlightuserdata(state_, this);
-    lua_pushcclosure(state_, function, 1);
-    lua_setglobal(state_, name);
-  }
-
-  // The error, or nothing.
-  std::string run(const std::string& script) {
-    const bool failed =
-        luaL_loadbuffer(state_, script.data(), script.size(), "=script") != LUA_OK ||
-        lua_pcall(state_, 0, 0, 0) != LUA_OK;
-    const std::string error = failed ? luaL_tolstring(state_, -1, nullptr) : "";
+    luaL_getsubtable(state_, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    static constexpr luaL_Reg kModules[] = {{"client.crypt", luaopen_client_crypt},
+                                            {"md5.core", luaopen_md5_core},
+                                            {"skynet.crypt", luaopen_skynet_crypt},
+                                            {"skynet.debugchannel", luaopen_skynet_debugchannel},
+                                            {"skynet.memory", luaopen_skynet_memory},
+                                            {"skynet.stm", luaopen_skynet_stm},
+                                            {nullptr, nullptr}};
+    luaL_setfuncs(state_, kModules, 0);
+    lua_pushcfunction(state_, push_block);
+    lua_setglobal(state_, "block");
+    lua_pushcfunction(state_, push_text);
+    lua_setglobal(state_, "text");
     lua_settop(state_, 0);
-    return error;
   }
-  // The error of one expression that fails, without its position.
-  std::string error_of(const std::string& expression) {
-    const std::string error = run("local _ = " + expression);
-    const size_t position = error.starts_with("script:1: ") ? std::strlen("script:1: ") : 0;
-    return error.substr(position);
+  ~Script() {
+    lua_close(state_);
+    EXPECT_EQ(bytes_, 0u);
+  }
+  Script(const Script&) = delete;
+  Script& operator=(const Script&) = delete;
+
+  lua_State* state() noexcept { return state_; }
+
+  // The first result of `code` as tostring() gives it, or "error: " and the message.
+  std::string run(std::string_view code) {
+    load(code);
+    return call();
+  }
+  // The same in two steps: what is loaded does not have to be compiled without memory.
+  void load(std::string_view code) {
+    const int status = luaL_loadbuffer(state_, code.data(), code.size(), "=script");
+    ASSERT_EQ(status, LUA_OK) << lua_tostring(state_, -1);
+  }
+  std::string call() {
+    const int status = pcall();
+    budget_ = SIZE_MAX;
+    size_t size = 0;
+    const char* const text = luaL_tolstring(state_, -1, &size);
+    const std::string result = (status == LUA_OK ? "" : "error: ") + std::string(text, size);
+    lua_settop(state_, 0);
+    return result;
   }
 
-  // Runs the function `body` of the script's, with the first, the second ... request for memory
-  // refused, until it gets through. Whatever leaks is the sanitizer's to find.
-  void run_with_failing_memory(const std::string& script) {
-    ASSERT_EQ(run(script), "");
-    int failures = 0;
-    for (bool is_through = false; !is_through; ++failures) {
-      ASSERT_LT(failures, 10000);
-      lua_getglobal(state_, "body");
-      requests_left_ = failures;
-      const int status = lua_pcall(state_, 0, 0, 0);
-      is_through = requests_left_ != kNoMemory;
-      requests_left_ = kUnlimited;
-      if (status != LUA_OK) {
-        ASSERT_EQ(status, LUA_ERRMEM) << lua_tostring(state_, -1);
-      }
-      lua_settop(state_, 0);
-      lua_gc(state_, LUA_GCCOLLECT, 0);
-    }
-    EXPECT_GT(failures, 1) << "nothing wanted memory";
-  }
-
-  skynet_context node_;
+  // From now on until the end of call(): so many allocations succeed.
+  void limit_allocations(size_t count) noexcept { budget_ = count; }
 
  private:
-  static constexpr int kUnlimited = -1;
-  static constexpr int kNoMemory = -2;  // refused, and refuses from now on
+  // Within it our own memory fails as planned.
+  int pcall() {
+    const skyloom::testing::MemoryScope scope;
+    return lua_pcall(state_, 0, 1, 0);
+  }
 
   static void* allocate(void* user, void* block, size_t old_size, size_t size) {
-    ScriptTest& self = *static_cast<ScriptTest*>(user);
-    if (size == 0) {
-      if (block != nullptr) self.lua_bytes_ -= static_cast<int64_t>(old_size);
-      std::free(block);
-      return nullptr;
+    const skyloom::testing::MemoryPause pause;
+    auto& self = *static_cast<Script*>(user);
+    if (block == nullptr) old_size = 0;
+    if (size > old_size) {
+      if (self.budget_ == 0) return nullptr;
+      if (self.budget_ != SIZE_MAX) --self.budget_;
     }
-    const bool grows = block == nullptr || size > old_size;
-    if (grows && self.requests_left_ == 0) self.requests_left_ = kNoMemory;
-    if (grows && self.requests_left_ == kNoMemory) return nullptr;
-    if (grows && self.requests_left_ > 0) --self.requests_left_;
-    void* const moved = std::realloc(block, size);
-    const size_t before = block == nullptr ? 0 : old_size;
-    self.lua_bytes_ += static_cast<int64_t>(size) - static_cast<int64_t>(before);
-    return moved;
+    self.bytes_ += size - old_size;
+    if (size != 0) return std::realloc(block, size);
+    std::free(block);
+    return nullptr;
   }
 
-  static ScriptTest& self_of(lua_State* L) {
-    return *static_cast<ScriptTest*>(lua_touserdata(L, lua_upvalueindex(1)));
+  static void* copy(const char* bytes, size_t size) {
+    const skyloom::testing::MemoryPause pause;
+    return std::memcpy(std::malloc(size + 1), bytes, size);
   }
-
-  static void* copy_to_block(const char* bytes, size_t size) {
-    void* const block = std::malloc(size == 0 ? 1 : size);
-    std::memcpy(block, bytes, size);
-    return block;
-  }
-
-  // block(string) -> pointer, size
-  static int make_block(lua_State* L) {
+  // block(string) -> pointer, size: as skynet.pack gives it.
+  static int push_block(lua_State* L) {
     size_t size = 0;
     const char* const bytes = luaL_checklstring(L, 1, &size);
-    lua_pushlightuserdata(L, copy_to_block(bytes, size));
+    lua_pushlightuserdata(L, copy(bytes, size));
     lua_pushinteger(L, static_cast<lua_Integer>(size));
     return 2;
   }
-
-  // event(type, id, ud [, text [, bytes]]) -> pointer, size of the message; with bytes, they are
-  // its block.
-  static int make_event(lua_State* L) {
-    size_t text_size = 0;
-    const char* const text = luaL_optlstring(L, 4, "", &text_size);
-    size_t size = 0;
-    const char* const bytes = luaL_optlstring(L, 5, nullptr, &size);
-    const skynet_socket_message head{
-        .type = static_cast<int>(luaL_checkinteger(L, 1)),
-        .id = static_cast<int>(luaL_checkinteger(L, 2)),
-        .ud = static_cast<int>(luaL_checkinteger(L, 3)),
-        .buffer = bytes == nullptr ? nullptr : static_cast<char*>(copy_to_block(bytes, size))};
-    auto message = std::make_unique<char[]>(sizeof head + text_size);
-    std::memcpy(message.get(), &head, sizeof head);
-    std::memcpy(message.get() + sizeof head, text, text_size);
-    lua_pushlightuserdata(L, message.get());
-    lua_pushinteger(L, static_cast<lua_Integer>(sizeof head + text_size));
-    self_of(L).messages_.push_back(std::move(message));
-    return 2;
+  // text(pointer, size) -> string
+  static int push_text(lua_State* L) {
+    lua_pushlstring(L, static_cast<const char*>(lua_touserdata(L, 1)),
+                    static_cast<size_t>(luaL_checkinteger(L, 2)));
+    return 1;
   }
 
-  int64_t lua_bytes_ = 0;
-  int requests_left_ = kUnlimited;
-  std::vector<std::unique_ptr<char[]>> messages_;  // what a host would free after each callback
-
- protected:
-  lua_State* state_;  // behind what its allocator uses
+  size_t bytes_ = 0;
+  size_t budget_ = SIZE_MAX;
+  lua_State* state_;
 };
+
+// Runs `code` with one allocation more each time until it returns "done". Whatever fails before
+// must be an error, and lose nothing: the Script counts its own memory, the sanitizer the rest.
+inline void expect_that_memory_may_fail(std::string_view preparation, std::string_view code) {
+  for (size_t count = 0; count < 10000; ++count) {
+    Script script;
+    ASSERT_EQ(script.run(preparation), "nil");
+    script.load(code);
+    script.limit_allocations(count);
+    const std::string result = script.call();
+    if (result == "done") {
+      EXPECT_GT(count, 0u);
+      break;
+    }
+    ASSERT_THAT(result, ::testing::HasSubstr("not enough memory")) << count;
+    ASSERT_EQ(script.run("collectgarbage() return true"), "true");
+  }
+  for (uint64_t nth = 1; nth < 10000; ++nth) {  // the same with our own memory
+    Script script;
+    ASSERT_EQ(script.run(preparation), "nil");
+    script.load(code);
+    skyloom::testing::fail_memory({.nth = nth});
+    const std::string result = script.call();
+    const bool has_failed = skyloom::testing::failed_allocations() != 0;
+    skyloom::testing::fail_memory({});
+    if (!has_failed) {
+      EXPECT_EQ(result, "done");
+      return;
+    }
+    ASSERT_EQ(script.run("collectgarbage() return true"), "true");
+  }
+  FAIL() << "it never ends: " << code;
+}
 
 }  // namespace skyloom::lua

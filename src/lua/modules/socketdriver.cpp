@@ -6,6 +6,8 @@
 
 #include "lua/context.hpp"
 #include "lua/modules/arguments.hpp"
+#include "lua/modules/open.hpp"
+#include "lua/modules/pointers.hpp"
 #include "net/udp_address.hpp"
 #include "os/socket_address.hpp"
 #include "skynet/skynet_socket.h"
@@ -49,12 +51,6 @@ void check_host(lua_State* L, int index, std::string_view host, Endpoint& into) 
   if (host.find('\0') != std::string_view::npos) luaL_argerror(L, index, "host with a NUL");
   std::memcpy(into.host, host.data(), host.size());
   into.host[host.size()] = '\0';
-}
-
-std::string_view check_text(lua_State* L, int index) {
-  size_t size = 0;
-  const char* const text = luaL_checklstring(L, index, &size);
-  return {text, size};
 }
 
 int raise_invalid_address(lua_State* L, int index) {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "lua/modules/arguments.hpp"
+#include "lua/modules/pointers.hpp"
 #include "lua/modules/read_buffer.hpp"
 #include "lua/modules/socketdriver.hpp"
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "lua/context.hpp"
-#include "lua/modules/arguments.hpp"
+#include "lua/modules/pointers.hpp"
 #include "lua/modules/socketdriver.hpp"
 #include "os/socket_address.hpp"
 #include "skynet/skyloom.h"

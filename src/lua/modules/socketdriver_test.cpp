@@ -1,9 +1,8 @@
 #include <gmock/gmock.h>
 
-#include "lua/modules/script_test.hpp"
+#include "lua/modules/open.hpp"
+#include "lua/modules/service_script_test.hpp"
 #include "skynet/skyloom.h"
-
-extern "C" int luaopen_skynet_socketdriver(lua_State* L);
 
 namespace skyloom::lua {
 namespace {

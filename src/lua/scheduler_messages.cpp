@@ -1,0 +1,230 @@
+// What the scheduler does with a message of its service.
+#include <algorithm>
+
+#include "lua/scheduler.hpp"
+#include "lua/seri.hpp"
+#include "lua/trace.hpp"
+#include "skynet/skynet.h"
+
+namespace skyloom::lua {
+namespace {
+
+constexpr int kTraceType = 12;  // PTYPE_TRACE exists in Lua only
+
+void send_error(skynet_context* context, uint32_t to, int session) noexcept {
+  skynet_send(context, 0, to, PTYPE_ERROR, session, nullptr, 0);
+}
+
+void push_protocol_name(lua_State* L, int type) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
+  if (lua_rawgeti(L, -1, type) == LUA_TTABLE) {
+    lua_getfield(L, -1, "name");
+  } else {
+    lua_pushinteger(L, type);
+  }
+}
+
+struct Incoming {
+  int type;
+  int session;
+  uint32_t source;
+  const void* data;
+  size_t size;
+};
+
+}  // namespace
+
+int Scheduler::on_message(skynet_context*, void* user, int type, int session, uint32_t source,
+                          const void* data, size_t size) noexcept {
+  Scheduler& self = *static_cast<Scheduler*>(user);
+  const Host::Entered entered(self.host_);
+  lua_State* const L = self.host_.state();
+  Incoming incoming{type, session, source, data, size};
+  lua_pushcfunction(L, dispatch_protected);
+  lua_pushlightuserdata(L, &incoming);
+  const int status = lua_pcall(L, 1, 0, 0);
+  if (status != LUA_OK) {
+    self.host_.log_call_error(lua_tostring(L, -1), status, source, session, size);
+    lua_settop(L, 0);
+  }
+  self.host_.forgive(L);
+  return 0;
+}
+
+int Scheduler::on_message_after_exit(skynet_context* context, void*, int, int session,
+                                     uint32_t source, const void*, size_t) noexcept {
+  if (session != 0 && source != 0) send_error(context, source, session);
+  return 0;
+}
+
+int Scheduler::dispatch_protected(lua_State* L) {
+  const Incoming& incoming = *static_cast<const Incoming*>(lua_touserdata(L, 1));
+  lua_settop(L, 0);
+  Host::of(L).scheduler()->dispatch(L, incoming.type, incoming.session, incoming.source,
+                                    incoming.data, incoming.size);
+  return 0;
+}
+
+void Scheduler::dispatch(lua_State* L, int type, int session, uint32_t source, const void* data,
+                         size_t size) {
+  message_source_ = source;
+  message_session_ = session;
+  message_size_ = size;
+  switch (type) {
+    case PTYPE_RESPONSE: on_response(L, session, source, data, size); break;
+    case PTYPE_ERROR: on_failure(L, session, source, data, size); break;
+    default: on_request(L, type, session, source, data, size);
+  }
+  run_queues(L);
+}
+
+void Scheduler::on_response(lua_State* L, int session, uint32_t source, const void* data,
+                            size_t size) {
+  SessionMap::Slot* const slot = sessions_.find(session);
+  if (slot == nullptr) {
+    on_unknown(L, "response", PTYPE_RESPONSE, session, source, data, size);
+  } else if (slot->coroutine == nullptr || slot->coroutine->state != Coroutine::State::kWaiting) {
+    sessions_.erase(slot);
+  } else {
+    finish_wait(L, *slot->coroutine, Outcome::kAnswered, data, size);
+  }
+}
+
+void Scheduler::on_failure(lua_State* L, int session, uint32_t source, const void* data,
+                           size_t size) {
+  if (session == 0) return fail_waits_on(L, source);
+  SessionMap::Slot* const slot = sessions_.find(session);
+  if (slot == nullptr) return;
+  if (slot->coroutine == nullptr || slot->coroutine->state != Coroutine::State::kWaiting) {
+    sessions_.erase(slot);
+  } else {
+    finish_wait(L, *slot->coroutine, Outcome::kFailed, data, size);
+  }
+}
+
+void Scheduler::finish_wait(lua_State* L, Coroutine& coroutine, Outcome outcome, const void* data,
+                            size_t size) {
+  SessionMap::Slot* const slot = sessions_.find(coroutine.waits_for);
+  if (slot != nullptr) sessions_.erase(slot);
+  coroutine.waits_for = 0;
+  coroutine.target = 0;
+  coroutine.is_wakeable = false;
+  coroutine.has_timer = false;
+  coroutine.has_failed = false;
+  if (!coroutine.is_started) return resume(L, coroutine, lua_gettop(coroutine.thread) - 1);
+  if (coroutine.is_traced) trace_coroutine(L, coroutine.thread, "resume");
+  // There is room for these: wait() was called by a C function.
+  lua_pushinteger(coroutine.thread, static_cast<int>(outcome));
+  lua_pushlightuserdata(coroutine.thread, const_cast<void*>(data));
+  lua_pushinteger(coroutine.thread, static_cast<lua_Integer>(size));
+  resume(L, coroutine, 3);
+}
+
+void Scheduler::fail_waits_on(lua_State* L, uint32_t handle) {
+  sessions_.for_each([&](const SessionMap::Slot& slot) {
+    Coroutine* const coroutine = slot.coroutine;
+    if (coroutine == nullptr || coroutine->target != handle ||
+        coroutine->state != Coroutine::State::kWaiting) {
+      return;
+    }
+    coroutine->state = Coroutine::State::kWoken;
+    coroutine->has_failed = true;
+    woken_.push(*coroutine);
+  });
+  forget_responses_to(L, handle);
+}
+
+// The response functions for a caller that is gone have nobody to answer.
+void Scheduler::forget_responses_to(lua_State* L, uint32_t handle) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kResponsesKey);
+  lua_pushnil(L);
+  while (lua_next(L, -2) != 0) {
+    if (static_cast<uint32_t>(lua_tointeger(L, -1)) == handle) {
+      lua_pushvalue(L, -2);
+      lua_pushnil(L);
+      lua_rawset(L, -5);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+void Scheduler::on_request(lua_State* L, int type, int session, uint32_t source, const void* data,
+                           size_t size) {
+  luaL_checkstack(L, 10, nullptr);
+  if (type == kTraceType) return note_trace(L, source, static_cast<const char*>(data), size);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
+  const bool is_known = lua_rawgeti(L, -1, type) == LUA_TTABLE;
+  lua_pushcfunction(L, run_request);
+  if (!is_known || lua_getfield(L, -2, "dispatch") == LUA_TNIL) {
+    lua_settop(L, 0);
+    if (session != 0) return send_error(context(), source, session);
+    return on_unknown(L, "request", type, session, source, data, size);
+  }
+  lua_pushinteger(L, session);
+  lua_pushinteger(L, source);
+  lua_pushlightuserdata(L, const_cast<void*>(data));
+  lua_pushinteger(L, static_cast<lua_Integer>(size));
+  lua_getfield(L, -7, "unpack");
+  Coroutine& coroutine = take(L, 6);
+  lua_pop(L, 2);
+  coroutine.source = source;
+  coroutine.session = session;
+  coroutine.type = type;
+  coroutine.owes_answer = true;
+  if (has_traces_) coroutine.is_traced = adopt_trace(L, source, coroutine.thread);
+  resume(L, coroutine, 6);
+}
+
+// In the coroutine: dispatch, session, source, pointer, size, unpack.
+int Scheduler::run_request(lua_State* L) {
+  if (lua_tocfunction(L, 6) == seri_unpack_values) {
+    const auto* data = static_cast<const char*>(lua_touserdata(L, 4));
+    const auto size = static_cast<size_t>(lua_tointeger(L, 5));
+    lua_settop(L, 3);
+    const int values = data == nullptr ? 0 : seri_unpack(L, data, size);
+    lua_callk(L, 2 + values, 0, 0, [](lua_State*, int, lua_KContext) { return 0; });
+    return 0;
+  }
+  if (lua_isnil(L, 6)) return luaL_error(L, "the protocol has no unpack function");
+  lua_pushvalue(L, 6);
+  lua_pushvalue(L, 4);
+  lua_pushvalue(L, 5);
+  lua_callk(L, 2, LUA_MULTRET, 0, after_unpack);
+  return after_unpack(L, LUA_OK, 0);
+}
+
+int Scheduler::after_unpack(lua_State* L, int, lua_KContext) {
+  for (int gone = 0; gone < 3; ++gone) lua_remove(L, 4);
+  lua_callk(L, lua_gettop(L) - 1, 0, 0, [](lua_State*, int, lua_KContext) { return 0; });
+  return 0;
+}
+
+// Nobody asked for it, or nobody handles it: the program's function, or a log line and an error.
+void Scheduler::on_unknown(lua_State* L, const char* handler, int type, int session,
+                           uint32_t source, const void* data, size_t size) {
+  luaL_checkstack(L, 10, nullptr);
+  const bool is_response = type == PTYPE_RESPONSE;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kUnknownKey);
+  if (lua_getfield(L, -1, handler) == LUA_TFUNCTION) {
+    lua_pushinteger(L, session);
+    lua_pushinteger(L, source);
+    lua_pushlightuserdata(L, const_cast<void*>(data));
+    lua_pushinteger(L, static_cast<lua_Integer>(size));
+    if (!is_response) push_protocol_name(L, type);
+    return lua_call(L, is_response ? 4 : 5, 0);
+  }
+  constexpr size_t kTextMax = 1024;
+  const int shown = static_cast<int>(std::min(size, kTextMax));
+  const auto* text = static_cast<const char*>(data == nullptr ? "" : data);
+  if (is_response) {
+    skynet_error(context(), "Response message : %.*s", shown, text);
+  } else {
+    push_protocol_name(L, type);
+    skynet_error(context(), "Unknown request (%s): %.*s", luaL_tolstring(L, -1, nullptr), shown,
+                 text);
+  }
+  luaL_error(L, "Unknown session : %d from %x", session, source);
+}
+
+}  // namespace skyloom::lua
