@@ -22,6 +22,7 @@
 #include "sdk/register_service.hpp"
 #include "services/gate.hpp"
 #include "services/logger.hpp"
+#include "services/resolver.hpp"
 
 namespace skyloom::app {
 namespace {
@@ -169,6 +170,7 @@ int run(const std::string& config_path) {
   actor::Modules& modules = node->system().modules();
   (void)sdk::register_service<services::LoggerOn<os::make_log_file>>(modules, "logger");
   (void)sdk::register_service<services::Gate>(modules, "gate");
+  (void)sdk::register_service<services::Resolver>(modules, SKYLOOM_RESOLVER);
   (void)modules.register_builtin("snlua", lua::snlua_functions());
   node->on_finished([&] { signals->notify(); });
   int code = kExitFailed;
