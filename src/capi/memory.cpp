@@ -7,11 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "skynet/malloc_hook.h"
 #include "skynet/skynet.h"
 
 extern "C" {
-
-struct lua_State;
 
 char* skynet_strdup(const char* text) {
   return ::strdup(text);

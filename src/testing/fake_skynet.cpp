@@ -315,3 +315,51 @@ int skyloom_timeout_cancel(skynet_context* context, int session) {
 void skynet_harbor_start(void* context) {
   static_cast<skynet_context*>(context)->calls.emplace_back("harbor start");
 }
+
+// --- malloc_hook.h
+// --------------------------------------------------------------------------------------
+
+namespace {
+
+std::vector<std::string>& asked() {
+  return skynet_context::allocator_calls;
+}
+
+}  // namespace
+
+std::vector<std::string> skynet_context::allocator_calls;
+
+size_t malloc_used_memory() {
+  return 1001;
+}
+size_t malloc_memory_block() {
+  return 1002;
+}
+size_t malloc_current_memory() {
+  return 1003;
+}
+void memory_info_dump(const char* options) {
+  asked().push_back(std::string("dumpinfo ") + (options == nullptr ? "-" : options));
+}
+void dump_c_mem() {
+  asked().push_back("dump");
+}
+int dump_mem_lua(lua_State*) {
+  return 0;
+}
+size_t mallctl_int64(const char* name, size_t* value) {
+  asked().push_back(std::string(name) + (value == nullptr ? "" : "=" + std::to_string(*value)));
+  return std::string_view(name).size();
+}
+bool mallctl_bool(const char* name, bool* value) {
+  asked().push_back(std::string(name) + (value == nullptr ? "" : *value ? "=true" : "=false"));
+  return true;
+}
+int mallctl_cmd(const char* name) {
+  asked().push_back(name);
+  return 7;
+}
+int mallctl_opt(const char* name, int* value) {
+  asked().push_back(std::string(name) + (value == nullptr ? "" : "=" + std::to_string(*value)));
+  return 8;
+}

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "skynet/malloc_hook.h"
 #include "skynet/skyloom.h"
 #include "skynet/skynet.h"
 #include "skynet/skynet_socket.h"
@@ -80,4 +81,8 @@ struct skynet_context {
   // Hundredths of a second; the node's start is `starttime` seconds after 1970.
   static std::atomic<uint64_t> now;
   static std::atomic<uint32_t> starttime;
+
+  // What was asked of the allocator: "stats.active", "prof.active=true". Sizes are the length of
+  // the name, or 1001 (used), 1002 (blocks), 1003 (current).
+  static std::vector<std::string> allocator_calls;
 };

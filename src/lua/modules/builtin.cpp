@@ -2,16 +2,23 @@
 
 #include "lua/core_module.hpp"
 #include "lua/coroutine_module.hpp"
+#include "lua/modules/open.hpp"
 #include "lua/skynet_calls.hpp"
 
 namespace skyloom::lua {
 namespace {
 
 constexpr BuiltinModule kModules[] = {
+    {"client.crypt", luaopen_client_crypt},
+    {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},
     {"skynet.core", luaopen_skynet_core},
+    {"skynet.crypt", luaopen_skynet_crypt},
+    {"skynet.debugchannel", luaopen_skynet_debugchannel},
+    {"skynet.memory", luaopen_skynet_memory},
+    {"skynet.stm", luaopen_skynet_stm},
 };
 
 }  // namespace

@@ -1,0 +1,13 @@
+// The entry points of the modules in this folder, under the names that `require` derives.
+#pragma once
+
+#include <lua.hpp>
+
+extern "C" {
+int luaopen_client_crypt(lua_State* L);
+int luaopen_md5_core(lua_State* L);
+int luaopen_skynet_crypt(lua_State* L);
+int luaopen_skynet_debugchannel(lua_State* L);
+int luaopen_skynet_memory(lua_State* L);
+int luaopen_skynet_stm(lua_State* L);
+}
