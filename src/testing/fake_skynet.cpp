@@ -340,6 +340,10 @@ int skyloom_timeout_cancel(skynet_context* context, int session) {
   return std::erase(context->timers, session) != 0 ? 1 : 0;
 }
 
+void skynet_harbor_start(void* context) {
+  static_cast<skynet_context*>(context)->calls.emplace_back("harbor start");
+}
+
 // --- malloc_hook.h
 // --------------------------------------------------------------------------------------
 
