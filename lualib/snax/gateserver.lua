@@ -8,7 +8,7 @@ local netpack = require "skynet.netpack"
 local driver = require "skynet.socketdriver"
 
 local MAXCLIENT = 1024
-local BACKLOG_MAX = 1024 -- so that all clients of a small gate may come at once
+local BACKLOG = 1024 -- clients may come all at once; those that find no room here try again a second later
 
 ---@class gateserver
 local gateserver = {}
@@ -134,10 +134,9 @@ local function listen(conf)
   local address = conf.address or "0.0.0.0"
   local port = conf.port or error("gate: `open` needs a port")
   skynet.error(("Listen on %s:%s"):format(address, port))
-  local maxclient = conf.maxclient or MAXCLIENT
   listener = {
-    id = driver.listen(address, port, conf.backlog or math.min(maxclient, BACKLOG_MAX)),
-    maxclient = maxclient,
+    id = driver.listen(address, port, conf.backlog or BACKLOG),
+    maxclient = conf.maxclient or MAXCLIENT,
     nodelay = conf.nodelay,
     opener = coroutine.running(),
   }
