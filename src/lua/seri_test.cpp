@@ -107,7 +107,7 @@ TEST_F(SeriTest, ATableWithPairsIsWrittenAsItLists) {
 
 TEST_F(SeriTest, BytesThatLieAreRefusedBeforeAnythingIsReserved) {
   for (const char* bytes :
-       {"\\x14ab",                                         // a string longer than what is there
+       {"\\x1cab",                                         // a string longer than what is there
         "\\x15\\xff\\xff",                                 // as above, 2-byte length
         "\\x25\\xff\\xff\\xff\\xff",                       // as above, 4-byte length
         "\\x35",                                           // no such length
