@@ -110,6 +110,7 @@ actor::ModuleFunctions Host::functions() noexcept {
 Host::~Host() {
   if (state_ != nullptr) {
     Entered entered(*this);
+    if (scheduler_ != nullptr) scheduler_->answer_everybody(state_);
     lua_close(state_);
   }
   delete scheduler_;

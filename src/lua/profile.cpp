@@ -143,6 +143,20 @@ int wrap(lua_State* L) {
   return 1;
 }
 
+// coroutine.close: what its variables' closing runs can be interrupted, too. Upvalue: Lua's own.
+int close(lua_State* L) {
+  lua_State* thread = thread_at(L, 1);
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  Host& host = Host::of(L);
+  lua_State* const outer = host.set_active(thread);
+  const int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+  host.set_active(outer);
+  host.forgive(thread);
+  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
 }  // namespace
 
 int resume_thread(lua_State* from, lua_State* thread, int arguments, int& results) {
@@ -182,6 +196,9 @@ void open_profile(lua_State* L) {
   lua_setfield(L, -2, "resume");
   lua_pushcfunction(L, wrap);
   lua_setfield(L, -2, "wrap");
+  lua_getfield(L, -1, "close");
+  lua_pushcclosure(L, close, 1);
+  lua_setfield(L, -2, "close");
   lua_pop(L, 1);
 }
 

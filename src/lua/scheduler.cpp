@@ -42,7 +42,11 @@ int describe_error(lua_State* L) {
 
 int close_variables(lua_State* L) {
   auto* const thread = static_cast<lua_State*>(lua_touserdata(L, 1));
-  lua_resetthread(thread);
+  Host& host = Host::of(L);
+  lua_State* const outer = host.set_active(thread);
+  lua_resetthread(thread);  // it does not raise
+  host.set_active(outer);
+  host.forgive(thread);
   return 0;
 }
 
@@ -387,9 +391,7 @@ void Scheduler::leave(lua_State* L) {
   }
   while (woken_.pop() != nullptr) {
   }
-  for (Coroutine* coroutine = all_; coroutine != nullptr; coroutine = coroutine->after) {
-    if (coroutine->state != Coroutine::State::kPooled) answer_with_error(*coroutine, nullptr);
-  }
+  answer_everybody(L);
   // Closing variables may send, and wait for nobody.
   for (Coroutine* coroutine = all_; coroutine != nullptr; coroutine = coroutine->after) {
     const bool is_waiting = coroutine->state == Coroutine::State::kWaiting ||
@@ -398,10 +400,17 @@ void Scheduler::leave(lua_State* L) {
     coroutine->state = Coroutine::State::kGone;
     call_protected(L, close_variables, coroutine->thread, 0);
   }
-  answer_responses_with_error(L);
+  answer_responses_with_error(L);  // closing may have made more of them
   tell_callees();
   skynet_callback(context(), nullptr, on_message_after_exit);
   skynet_command(context(), "EXIT", nullptr);
+}
+
+void Scheduler::answer_everybody(lua_State* L) {
+  for (Coroutine* coroutine = all_; coroutine != nullptr; coroutine = coroutine->after) {
+    answer_with_error(*coroutine, nullptr);
+  }
+  answer_responses_with_error(L);
 }
 
 // "This service is gone", once to each that owes us an answer.

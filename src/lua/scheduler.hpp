@@ -96,6 +96,9 @@ class Scheduler {
   // skynet.exit(): everybody who waits for us, and whom we wait for, is told.
   void leave(lua_State* L);
 
+  // Every request under way fails: the service was killed, or leaves.
+  void answer_everybody(lua_State* L);
+
   SessionMap& sessions() noexcept { return sessions_; }
   // The scheduler's coroutine of a Lua thread; null for others.
   Coroutine* find(lua_State* L, int index);

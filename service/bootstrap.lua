@@ -1,0 +1,60 @@
+-- First service of a node: starts those that every program relies on, then the one that `start` names.
+
+local skynet = require "skynet"
+require "skynet.manager"
+
+--- The rest of the node cannot work without it: its failure ends the process.
+local function start_or_abort(name)
+  local is_started, handle = pcall(skynet.newservice, name)
+  if not is_started then
+    skynet.error(string.format("bootstrap: service %s does not start (%s): the node ends", name, handle))
+    skynet.abort()
+  end
+  return handle
+end
+
+local function start_single_node()
+  if skynet.getenv "standalone" then
+    error("bootstrap: harbor = 0 means a single node: standalone must not be set")
+  end
+  skynet.setenv("standalone", "true")
+  return start_or_abort "cdummy"
+end
+
+local function start_node_of_network()
+  if skynet.getenv "standalone" then
+    start_or_abort "cmaster"
+  end
+  return start_or_abort "cslave"
+end
+
+local function start_tls()
+  local service = require "skynet.service"
+  service.new("ltls_holder", function()
+    local tls = require "ltls.init.c"
+    tls.constructor()
+  end)
+end
+
+skynet.start(function()
+  skynet.name(".launcher", assert(skynet.launch("snlua", "launcher"), "bootstrap: no launcher"))
+
+  local harbor = tonumber(skynet.getenv "harbor" or 0)
+  skynet.name(".cslave", harbor == 0 and start_single_node() or start_node_of_network())
+
+  if skynet.getenv "standalone" then
+    skynet.name("DATACENTER", skynet.newservice "datacenterd")
+  end
+  skynet.newservice "service_mgr"
+
+  if skynet.getenv "enablessl" == "true" then
+    start_tls()
+  end
+
+  local start = skynet.getenv "start" or "main"
+  local is_started, message = pcall(skynet.newservice, start)
+  if not is_started then
+    skynet.error(string.format("bootstrap: start service %s failed: %s", start, message))
+  end
+  skynet.exit()
+end)

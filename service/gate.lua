@@ -1,0 +1,78 @@
+-- The gate of contract 4.5: clients on one side, their agents and a watchdog on the other.
+local skynet = require "skynet"
+local gateserver = require "snax.gateserver"
+
+---@class gate.client
+---@field agent integer? who gets the frames; nil: the watchdog
+---@field source integer? as whose message
+
+local watchdog ---@type integer
+local clients = {} ---@type table<integer, gate.client>
+
+skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
+
+local handler = {}
+
+function handler.open(source, conf)
+  watchdog = conf.watchdog or source
+  return conf.address, conf.port
+end
+
+function handler.message(fd, msg, size)
+  local client = clients[fd]
+  if client and client.agent then
+    skynet.redirect(client.agent, client.source, "client", fd, msg, size) -- the block itself, no copy
+  else
+    local text = skynet.tostring(msg, size)
+    skynet.trash(msg, size)
+    skynet.send(watchdog, "lua", "socket", "data", fd, text)
+  end
+end
+
+function handler.connect(fd, address)
+  clients[fd] = {}
+  skynet.send(watchdog, "lua", "socket", "open", fd, address)
+end
+
+function handler.disconnect(fd)
+  clients[fd] = nil
+  skynet.send(watchdog, "lua", "socket", "close", fd)
+end
+
+function handler.error(fd, text)
+  clients[fd] = nil
+  skynet.send(watchdog, "lua", "socket", "error", fd, text)
+end
+
+function handler.warning(fd, kib)
+  skynet.send(watchdog, "lua", "socket", "warning", fd, kib)
+end
+
+local function client_of(fd)
+  return clients[fd] or error(("gate: no client has the socket %s"):format(tostring(fd)))
+end
+
+local command = {}
+
+function command.forward(source, fd, client_source, address)
+  local client = client_of(fd)
+  client.agent, client.source = address or source, client_source or 0
+  gateserver.openclient(fd)
+end
+
+function command.accept(_, fd)
+  local client = client_of(fd)
+  client.agent, client.source = nil, nil
+  gateserver.openclient(fd)
+end
+
+function command.kick(_, fd)
+  gateserver.closeclient(fd)
+end
+
+function handler.command(name, source, ...)
+  local f = command[name] or error(("gate: unknown command %s"):format(tostring(name)))
+  return f(source, ...)
+end
+
+gateserver.start(handler)

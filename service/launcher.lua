@@ -1,0 +1,185 @@
+-- `.launcher`: starts services for others, answers them when the new one has started, and knows what runs.
+
+local skynet = require "skynet"
+local manager = require "skynet.manager"
+local core = require "skynet.core"
+
+local services = {}  -- handle -> "module args"
+local launches = {}  -- handle -> {source, session, response} of who waits for its start
+local command = {}
+local later = {}  -- result of a command whose answer comes later
+local none = {}  -- result of a command that is not meant to be answered
+
+--- A handle from a number or from ":hex".
+local function to_handle(address)
+  local handle = math.tointeger(address)
+  if not handle and type(address) == "string" then
+    handle = tonumber(string.match(address, "^:(%x+)$"), 16)
+  end
+  return handle or error(string.format("launcher: %s is no address (a number, or :hex)", address))
+end
+
+local function join_arguments(module, ...)
+  local words = table.pack(module, ...)
+  for i = 1, words.n do
+    local kind = type(words[i])
+    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+      error(string.format("launcher: value %d of the launch of %s is a %s, not a text or number",
+        i, module, kind))
+    end
+    words[i] = tostring(words[i])
+  end
+  return table.concat(words, " ", 2)
+end
+
+local function launch(source, module, ...)
+  local arguments = join_arguments(module, ...)
+  local session = skynet.context()
+  local response = skynet.response()
+  local handle = manager.launch(module, arguments)
+  if not handle then
+    response(false)
+    return nil
+  end
+  services[handle] = module .. " " .. arguments
+  launches[handle] = { source = source, session = session, response = response }
+  return handle
+end
+
+--- Answers who waits for the start of `handle`, if somebody does.
+local function settle(handle, ...)
+  local pending = launches[handle]
+  if pending then
+    launches[handle] = nil
+    pending.response(...)
+  end
+end
+
+function command.LAUNCH(source, ...)
+  launch(source, ...)
+  return later
+end
+
+function command.LOGLAUNCH(source, ...)
+  local handle = launch(source, ...)
+  if handle then
+    core.command("LOGON", skynet.address(handle))
+  end
+  return later
+end
+
+function command.LAUNCHOK(source)
+  settle(source, true, source)
+  return none
+end
+
+function command.ERROR(source)
+  services[source] = nil
+  settle(source, false)
+  return none
+end
+
+function command.REMOVE(_, handle, is_killed)
+  services[handle] = nil
+  settle(handle, not is_killed)
+  return none
+end
+
+function command.KILL(_, address)
+  local handle = to_handle(address)
+  local killed = { [skynet.address(handle)] = tostring(services[handle]) }
+  command.REMOVE(nil, handle, true)
+  manager.kill(handle)
+  return killed
+end
+
+--- The service that is being launched for this session of the asking service, else of any other.
+function command.QUERY(source, session)
+  local found
+  for handle, pending in pairs(launches) do
+    if pending.session == session then
+      if pending.source == source then return handle end
+      found = handle
+    end
+  end
+  return found
+end
+
+function command.LIST()
+  local list = {}
+  for handle, text in pairs(services) do
+    list[skynet.address(handle)] = text
+  end
+  return list
+end
+
+--- Asks all services one debug command at once. `show(answer, text)` makes the entry of each; the answer is
+--- "ERROR" or "TIMEOUT" where there is none within `centiseconds` (nil: however long it takes).
+local function ask_all(debug_command, centiseconds, show)
+  local asked = {}
+  local list = {}
+  local request <close> = skynet.request()
+  for handle, text in pairs(services) do
+    local question = { handle, "debug", debug_command }
+    asked[question] = text
+    request:add(question)
+  end
+  for question, answer in request:select(tonumber(centiseconds)) do
+    list[skynet.address(question[1])] = show(answer and answer[1] or "ERROR", asked[question])
+    asked[question] = nil
+  end
+  for question, text in pairs(asked) do
+    list[skynet.address(question[1])] = show("TIMEOUT", text)
+  end
+  return list
+end
+
+function command.STAT(_, centiseconds)
+  return ask_all("STAT", centiseconds, function(answer) return answer end)
+end
+
+function command.MEM(_, centiseconds)
+  return ask_all("MEM", centiseconds, function(answer, text)
+    local shown = type(answer) == "number" and string.format("%.2f Kb", answer) or answer
+    return string.format("%s (%s)", shown, text)
+  end)
+end
+
+function command.GC(source, centiseconds)
+  for handle in pairs(services) do
+    skynet.send(handle, "debug", "GC")
+  end
+  return command.MEM(source, centiseconds)
+end
+
+-- What a new service reports: nothing when it has started, ERROR when it could not.
+skynet.register_protocol {
+  name = "text",
+  id = skynet.PTYPE_TEXT,
+  unpack = skynet.tostring,
+  dispatch = function(_, source, text)
+    if text == "" or text == nil then
+      command.LAUNCHOK(source)
+    elseif text == "ERROR" then
+      command.ERROR(source)
+    else
+      error(string.format("launcher: text command %q of :%08x is neither empty nor ERROR", text, source))
+    end
+  end,
+}
+
+skynet.dispatch("lua", function(session, source, name, ...)
+  local run = command[string.upper(tostring(name))]
+  if not run then
+    return skynet.retpack { "Unknown command" }
+  end
+  local answer = run(source, ...)
+  if answer == later then return end
+  if answer ~= none then
+    skynet.retpack(answer)
+  elseif session ~= 0 then
+    skynet.ret()  -- whoever asks all the same need not wait for ever
+  end
+end)
+
+skynet.start(function() end)

@@ -1,0 +1,1 @@
+print("injected into", _P.lua.state.arguments[1], ...)

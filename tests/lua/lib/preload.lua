@@ -1,0 +1,1 @@
+PRELOADED = table.concat({ ... }, " ")

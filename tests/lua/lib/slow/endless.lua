@@ -1,0 +1,2 @@
+LOADER_OF_ENDLESS = coroutine.running()
+require("skynet").wait "never"

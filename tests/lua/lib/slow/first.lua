@@ -1,0 +1,2 @@
+require("skynet").sleep(2)
+return { "first", require "slow.second" }

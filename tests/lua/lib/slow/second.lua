@@ -1,0 +1,2 @@
+require("skynet").sleep(2)
+return { "second", require "slow.first" }

@@ -1,0 +1,2 @@
+local skynet = require "skynet"
+skynet.start(function() skynet.error "boot probe runs" end)

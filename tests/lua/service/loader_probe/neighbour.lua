@@ -1,0 +1,1 @@
+return "the neighbour of loader_probe"
