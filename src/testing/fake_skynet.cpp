@@ -201,6 +201,10 @@ uint32_t skynet_starttime(void) {
   return skynet_context::starttime.load();
 }
 
+void skynet_harbor_start(void* context) {
+  static_cast<skynet_context*>(context)->calls.push_back("harbor_start");
+}
+
 // --- skynet_socket.h
 // --------------------------------------------------------------------------------
 
@@ -338,10 +342,6 @@ int skyloom_resolve(skynet_context* context, const char* host) {
 
 int skyloom_timeout_cancel(skynet_context* context, int session) {
   return std::erase(context->timers, session) != 0 ? 1 : 0;
-}
-
-void skynet_harbor_start(void* context) {
-  static_cast<skynet_context*>(context)->calls.emplace_back("harbor start");
 }
 
 // --- malloc_hook.h
