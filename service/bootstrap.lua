@@ -9,6 +9,7 @@ local function start_or_abort(name)
   if not is_started then
     skynet.error(string.format("bootstrap: service %s does not start (%s): the node ends", name, handle))
     skynet.abort()
+    skynet.exit()
   end
   return handle
 end

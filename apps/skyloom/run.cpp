@@ -21,6 +21,7 @@
 #include "os/signals.hpp"
 #include "sdk/register_service.hpp"
 #include "services/gate.hpp"
+#include "services/harbor.hpp"
 #include "services/logger.hpp"
 #include "services/resolver.hpp"
 
@@ -170,6 +171,7 @@ int run(const std::string& config_path) {
   actor::Modules& modules = node->system().modules();
   (void)sdk::register_service<services::LoggerOn<os::make_log_file>>(modules, "logger");
   (void)sdk::register_service<services::Gate>(modules, "gate");
+  (void)sdk::register_service<services::Harbor>(modules, "harbor");
   (void)sdk::register_service<services::Resolver>(modules, SKYLOOM_RESOLVER);
   (void)modules.register_builtin("snlua", lua::snlua_functions());
   node->on_finished([&] { signals->notify(); });

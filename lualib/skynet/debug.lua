@@ -51,7 +51,7 @@ function command.KILLTASK(_, name)
 end
 
 function command.INFO(_, ...)
-  local info = skynet.info_func()
+  local info = require("skyloom.scheduler").info_func
   skynet.retpack(info and info(...))
 end
 

@@ -201,6 +201,10 @@ uint32_t skynet_starttime(void) {
   return skynet_context::starttime.load();
 }
 
+void skynet_harbor_start(void* context) {
+  static_cast<skynet_context*>(context)->calls.push_back("harbor_start");
+}
+
 // --- skynet_socket.h
 // --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ class BootTest(LuaTest):
         node.wait_for_line(r"^\[:00000002\] KILL self$")
         launches = re.findall(r"^\[:([0-9a-f]{8})\] LAUNCH (.*?)\s*$", node.log(), re.MULTILINE)
         self.assertEqual(launches, [
-            ("00000001", "logger"), ("00000002", "snlua bootstrap"), ("00000003", "snlua launcher"),
+            ("00000002", "snlua bootstrap"), ("00000003", "snlua launcher"),
             ("00000004", "snlua cdummy"), ("00000005", "harbor 0 4"), ("00000006", "snlua datacenterd"),
             ("00000007", "snlua service_mgr"), ("00000008", "snlua boot_probe")])
         self.assertNotIn("error", node.log())
