@@ -73,6 +73,13 @@ int System::send(Service& from, uint32_t source, uint32_t destination, int type,
     free_if_adopted(type, data);
     return kBadDestination;
   }
+  // What the harbor gets as such holds a pointer that it follows: it comes from send_remote()
+  // alone.
+  if ((type & kTypeMask) == kTypeSystem && destination == harbor_service_.load()) {
+    log(from.handle(), "error: A message of type system can't be sent to the harbor");
+    free_if_adopted(type, data);
+    return kBadDestination;
+  }
   Outgoing outgoing{source, type & kTypeMask, session, nullptr, data == nullptr ? 0 : size};
   if (!make_payload(type, data, size, outgoing.payload)) return kBadDestination;
   if (is_remote(destination)) {

@@ -261,6 +261,25 @@ TEST_F(SystemTest, SendsForOtherNodesGoToTheHarborAsItsOwnBlocks) {
   system_.kill(harbor, 0);  // the leak checker watches over the inner block
 }
 
+// It would be read as a remote message, whose pointer is followed and freed.
+TEST_F(SystemTest, AServiceCannotForgeWhatTheHarborGets) {
+  Record record;
+  const Puppet from = puppet();
+  const Puppet harbor = puppet(&record);
+  system_.harbor_start(*harbor.service);
+  RemoteMessage forged;
+  forged.message = &forged;
+  EXPECT_EQ(system_.send(*from.service, 0, harbor.handle, kTypeSystem, 1, &forged, sizeof(forged)),
+            -1);
+  EXPECT_EQ(system_.send(*from.service, 0, harbor.handle, kTypeSystem | kTagDontCopy, 1,
+                         std::malloc(sizeof(forged)), sizeof(forged)),
+            -1);
+  char name[] = "N name";
+  EXPECT_EQ(system_.send(*from.service, 0, harbor.handle, kTypeHarbor, 0, name, 6), 0);
+  system_.run_until_idle();
+  EXPECT_THAT(record.all(), ElementsAre(Seen{kTypeHarbor, 0, from.handle, "N name"}));
+}
+
 TEST_F(SystemTest, WithoutAHarborARemoteRequestFails) {
   Record record;
   const Puppet from = puppet(&record);
