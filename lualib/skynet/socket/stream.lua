@@ -233,11 +233,13 @@ function socket.shutdown(id)
   driver.shutdown(id)
 end
 
----Forgets a socket that another service is going to start; unread bytes are dropped.
+---Forgets a socket that another service is going to start. What this service has got and not read is
+---dropped; what comes from now on waits for the other one.
 ---@param id integer
 function socket.abandon(id)
   local entry = sockets[id]
   if not entry then return end
+  if entry.kind == "tcp" and entry.is_open then driver.pause(id) end
   entry.is_open, entry.connected, entry.failure = false, false, "socket abandoned"
   events.remove(entry)
   events.wake_all(entry)
