@@ -201,6 +201,14 @@ class SocketdriverTest(LuaTest):
     def test_a_script_cannot_end_the_node_with_its_input(self):
         self.assertRegex(self.probe("require 'client.socket'.readstdin()"), "use skynet.socket.stdin")
 
+    def test_a_socket_event_that_a_service_made_up_is_refused(self):
+        handle = self.handle()
+        for code in (f"core.send(':{handle}', 6, 0, ('x'):rep(24))", f"core.redirect(':{handle}', 99, 6, 7, 'short')"):
+            self.probe(code)
+            self.assertEqual(self.probe("return 'alive'"), "alive")
+        for source in (handle.zfill(8), "00000063"):
+            self.node.wait_for_line(rf"^\[:{handle.zfill(8)}\] error: a socket event that :{source} sent is refused")
+
     def test_frames_come_whole_however_they_arrive(self):
         listener, port = self.listen()
         clients = [self.accept(listener, port) for _ in range(3)]
