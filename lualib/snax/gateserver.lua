@@ -131,12 +131,15 @@ end
 
 ---Waits for the port that the system has bound.
 local function listen(conf)
-  local address = conf.address or "0.0.0.0"
-  local port = conf.port or error("gate: `open` needs a port")
+  local address, port, maxclient = conf.address or "0.0.0.0", conf.port, conf.maxclient or MAXCLIENT
+  if not port then error("gate: `open` needs a port") end
+  if math.type(maxclient) ~= "integer" or maxclient < 1 then
+    error(("gate: maxclient is a number of clients, not %s"):format(tostring(maxclient)))
+  end
   skynet.error(("Listen on %s:%s"):format(address, port))
   listener = {
     id = driver.listen(address, port, conf.backlog or BACKLOG),
-    maxclient = conf.maxclient or MAXCLIENT,
+    maxclient = maxclient,
     nodelay = conf.nodelay,
     opener = coroutine.running(),
   }
@@ -158,6 +161,7 @@ local function commands_for(handler)
 
   function command.open(source, conf)
     if listener then error("gate: it is open already") end
+    if type(conf) ~= "table" then error(("gate: `open` needs a table, not a %s"):format(type(conf))) end
     listen(conf)
     if handler.open then return handler.open(source, conf) end
     return conf.address, conf.port

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The examples in Lua serve real clients, the chat room with an agent service for each."""
 import re
+import resource
 import selectors
 import socket
 import struct
@@ -172,6 +173,25 @@ class OtherExamplesTest(ExampleTest):
                                         echo_port=0, net_threads=net_threads)
         self.load(port, "--connections", 20, "--size", "1-5000", "--messages", 4000)
         self.load(port, "--connections", 10, "--size", 64, "--churn", 200)
+        self.assert_stops(node)
+
+    def test_a_full_descriptor_table_does_not_end_the_echo_server(self):
+        node, port = self.start_example("echo_lua", r"echo on 127\.0\.0\.1:(\d+)$", echo_host="127.0.0.1", echo_port=0,
+                                        preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+        crowd = [connect(port) for _ in range(100)]
+        node.wait_for_line(r"socket: accept error: Too many open files$")
+        for client in crowd:
+            client.close()
+
+        def is_served():
+            with connect(port) as client:
+                try:
+                    client.sendall(b"hello")
+                    return client.recv(5) == b"hello"
+                except ConnectionResetError:
+                    return False
+
+        wait_until(is_served, "newcomers are served again")
         self.assert_stops(node)
 
     def test_the_echo_server_holds_back_who_does_not_read(self):

@@ -2,12 +2,13 @@
 """The Lua gate and snax.gateserver."""
 import contextlib
 import re
+import resource
 import socket
 import struct
 import unittest
 
 from lua_node import LuaTest
-from node import connect, for_each_mode, frame, receive_all
+from node import connect, for_each_mode, frame, receive_all, wait_until
 
 
 def end_of(client):
@@ -16,6 +17,16 @@ def end_of(client):
         return receive_all(client)
     except ConnectionResetError:
         return b""
+
+
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def answers(port):
+    with connect(port) as client:
+        client.shutdown(socket.SHUT_WR)
+        return end_of(client) == frame(b"goodbye")
 
 
 class GateTest(LuaTest):
@@ -45,6 +56,18 @@ class GateTest(LuaTest):
                     self.assertEqual(end_of(client), frame(b"goodbye"))
             node.wait_for_line(r"watchdog: close \d+$", count=20 * round_number)
         self.assertEqual(len(re.findall(r"watchdog: open", node.log())), 40, node.story())
+        self.assert_stops(node)
+
+    def test_a_full_descriptor_table_ends_nothing_but_the_newcomers(self):
+        node, port = self.start_gate(preexec=few_descriptors)
+        with connect(port) as served, contextlib.ExitStack() as stack:
+            for _ in range(100):
+                stack.enter_context(connect(port))  # the kernel answers, whoever accepts
+            node.wait_for_line(r"gateserver accept error: Too many open files$")
+            served.sendall(frame(b"still here"))
+            node.wait_for_line(r"watchdog: data \d+ still here$")
+            stack.close()
+            wait_until(lambda: answers(port), "newcomers are admitted again")
         self.assert_stops(node)
 
     def test_a_client_that_ended_its_side_still_hears_what_is_written(self):
