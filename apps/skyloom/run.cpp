@@ -23,6 +23,7 @@
 #include "services/gate.hpp"
 #include "services/harbor.hpp"
 #include "services/logger.hpp"
+#include "services/resolver.hpp"
 
 namespace skyloom::app {
 namespace {
@@ -171,6 +172,7 @@ int run(const std::string& config_path) {
   (void)sdk::register_service<services::LoggerOn<os::make_log_file>>(modules, "logger");
   (void)sdk::register_service<services::Gate>(modules, "gate");
   (void)sdk::register_service<services::Harbor>(modules, "harbor");
+  (void)sdk::register_service<services::Resolver>(modules, SKYLOOM_RESOLVER);
   (void)modules.register_builtin("snlua", lua::snlua_functions());
   node->on_finished([&] { signals->notify(); });
   int code = kExitFailed;

@@ -137,6 +137,20 @@ void skyloom_socket_userobject(const struct socket_object_interface* interface);
  * come, is in the mailbox already, or was never set. Only from the context's own callback. */
 int skyloom_timeout_cancel(struct skynet_context* context, int session);
 
+/* Asks the node's resolver for the addresses of `host`. The session (> 0) of the answer, a
+ * PTYPE_RESPONSE of source 0: SKYLOOM_RESOLVED and the addresses ("127.0.0.1", "::1"), one a line,
+ * in the order in which they should be tried; or SKYLOOM_UNRESOLVED and the reason. The deadline is
+ * the caller's: the answer may come late, or never. -1: `host` is NULL, empty or longer than 255
+ * bytes, or there is no memory. Only from the context's own callback. */
+#define SKYLOOM_RESOLVED '+'
+#define SKYLOOM_UNRESOLVED '-'
+int skyloom_resolve(struct skynet_context* context, const char* host);
+
+/* The type and the local name of the service that does the same for whoever sends it a host as a
+ * request, and keeps the deadline (dns_timeout): PTYPE_RESPONSE as above, once. Launch it when it
+ * is not there. */
+#define SKYLOOM_RESOLVER "skyloom_resolver"
+
 #ifdef __cplusplus
 }
 #endif

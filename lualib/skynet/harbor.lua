@@ -4,7 +4,7 @@ local skynet = require "skynet"
 ---@class skynet.harbor
 local harbor = {}
 
----Gives a service a global name (no leading dot, at most 16 bytes).
+---Gives a service a global name (no leading dot, at most 15 bytes).
 ---@param name string
 ---@param handle integer? default: this service
 function harbor.globalname(name, handle)

@@ -217,6 +217,15 @@ int skyloom_socket_route(skynet_context* context, int id, uint32_t to, uint32_t 
   return 0;
 }
 
+int skyloom_resolve(skynet_context* context, const char* host) {
+  Node* node = current_node();
+  const std::string_view name = text_of(host);
+  if (node == nullptr || name.empty() || name.size() > skyloom::net::kHostBytesMax) return -1;
+  skyloom::actor::Service& service = skyloom::actor::to_service(context);
+  const int session = service.next_session();
+  return node->resolve(service.handle(), session, name) ? session : -1;
+}
+
 int skyloom_timeout_cancel(skynet_context* context, int session) {
   skyloom::actor::Service& service = skyloom::actor::to_service(context);
   return service.system().cancel(service.handle(), session) ? 1 : 0;

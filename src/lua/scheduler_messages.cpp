@@ -15,13 +15,18 @@ void send_error(skynet_context* context, uint32_t to, int session) noexcept {
   skynet_send(context, 0, to, PTYPE_ERROR, session, nullptr, 0);
 }
 
+// The protocol's name, or the number of an unknown type.
 void push_protocol_name(lua_State* L, int type) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
-  if (lua_rawgeti(L, -1, type) == LUA_TTABLE) {
+  const bool is_known = lua_rawgeti(L, -1, type) == LUA_TTABLE;
+  if (is_known) {
     lua_getfield(L, -1, "name");
+    lua_replace(L, -3);
   } else {
     lua_pushinteger(L, type);
+    lua_replace(L, -3);
   }
+  lua_pop(L, 1);
 }
 
 struct Incoming {

@@ -40,7 +40,8 @@ Result<CutFrame> FrameCutter::next_by_length(std::span<const char>& input) noexc
     const Result<size_t> size = codec::payload_size(framing_, header_, payload_bytes_max_);
     if (!size) return size.error();
     header_bytes_ = 0;
-    need_ = *size;  // 0: an empty frame, skipped
+    need_ = *size;
+    if (need_ == 0 && empty_ == EmptyFrames::kKeep) return copy_frame({});
     if (need_ != 0 && input.size() >= need_) {
       const std::span<const char> payload = input.first(need_);
       input = input.subspan(need_);

@@ -28,6 +28,20 @@ bool cut(FrameCutter& cutter, std::span<const char> input, std::vector<std::stri
   }
 }
 
+TEST(FrameCutterEmptyTest, EmptyFramesAreFramesWhenTheyAreWanted) {
+  FrameCutter cutter(Framing::kLength16, 10, EmptyFrames::kKeep);
+  const std::string stream("\0\0\0\1x\0", 6);
+  std::vector<std::string> frames;
+  ASSERT_TRUE(cut(cutter, stream, frames));
+  EXPECT_EQ(frames, (std::vector<std::string>{"", "x"}));
+  EXPECT_FALSE(cutter.is_between_frames());
+  ASSERT_TRUE(cut(cutter, std::span("\2", 1), frames));
+  EXPECT_FALSE(cutter.is_between_frames()) << "a header without a byte of its payload";
+  ASSERT_TRUE(cut(cutter, std::span("ab", 2), frames));
+  EXPECT_EQ(frames.size(), 3u);
+  EXPECT_TRUE(cutter.is_between_frames());
+}
+
 class FrameCutterTest : public ::testing::TestWithParam<Framing> {};
 INSTANTIATE_TEST_SUITE_P(Framings, FrameCutterTest,
                          ::testing::Values(Framing::kLength16, Framing::kLength32, Framing::kLine));

@@ -144,6 +144,15 @@ void Network::on_resolved(SocketId id, uint16_t port, Command::Kind kind,
   (void)home_of(id).post(std::move(command));  // null: the lookup's deadline tells
 }
 
+void Network::look_up(std::string host, std::function<void(Result<Addresses>)> done) {
+  resolver_.resolve(std::move(host), [this, done = std::move(done)](Result<Addresses> found) {
+    if (!found && found.error().is(Errc::kDnsQueueFull)) {
+      context_.counters.add(&Counters::lookups_refused);
+    }
+    done(std::move(found));
+  });
+}
+
 ListeningPtr Network::make_listening(const ListenOptions& options) noexcept {
   ListeningPtr listening = ListeningPtr::make(context_.addresses, context_.limits, options.limits);
   if (!listening) return listening;

@@ -109,6 +109,13 @@ class Network {
   SendVerdict send_udp(SocketId id, std::span<const char> address, SendBuffer buffer);
   void flush(Outbox& outbox);
 
+  // --- names
+  // -----------------------------------------------------------------------------------------
+  // As Resolver::resolve(), which may throw; refusals are counted.
+  void look_up(std::string host, std::function<void(base::Result<Addresses>)> done);
+  // No answer comes after this, neither here nor for a socket.
+  void stop_lookups() noexcept { resolver_.close(); }
+
   // --- owners
   // ----------------------------------------------------------------------------------------
   void owner_gone(OwnerTag owner);     // D-18

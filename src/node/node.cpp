@@ -7,6 +7,7 @@
 #include "base/bytes.hpp"
 #include "base/memory.hpp"
 #include "node/socket_message.hpp"
+#include "skynet/skyloom.h"
 
 namespace skyloom::node {
 
@@ -142,6 +143,7 @@ Node::~Node() {
   net_stopping_.store(true, std::memory_order_seq_cst);
   for (uint32_t index = 0; index < net_threads_.size(); ++index) network_->shard(index).wake();
   for (std::thread& thread : net_threads_) thread.join();
+  if (network_ != nullptr) network_->stop_lookups();  // an answer would go to a system that is gone
 }
 
 Result<void, std::string> Node::start() {
@@ -319,6 +321,34 @@ void Node::start_socket(SocketId id, uint32_t owner) {
 
 net::SendVerdict Node::send(SocketId id, net::SendBuffer buffer, net::Priority priority) {
   return network_->send(id, std::move(buffer), priority, current_outbox());
+}
+
+// --- names
+// --------------------------------------------------------------------------------------------
+
+bool Node::resolve(uint32_t asker, int session, std::string_view host) noexcept {
+  return base::try_allocate([&] {
+    network_->look_up(std::string(host), [this, asker, session](Result<net::Addresses> found) {
+      on_resolved(asker, session, found);
+    });
+  });
+}
+
+void Node::on_resolved(uint32_t asker, int session, const Result<net::Addresses>& found) noexcept {
+  const bool has_memory = base::try_allocate([&] {
+    std::string answer(1, found.ok() ? SKYLOOM_RESOLVED : SKYLOOM_UNRESOLVED);
+    if (!found.ok()) answer += found.error().text().view();
+    for (size_t index = 0; found.ok() && index < found->size(); ++index) {
+      if (index != 0) answer += '\n';
+      answer += (*found)[index].ip_text().view();
+    }
+    Block payload = base::make_block(answer.size());
+    if (!payload) return;  // nobody answers: the asker's deadline tells
+    std::memcpy(payload.get(), answer.data(), answer.size());
+    actor::Message message(actor::kTypeResponse, 0, session, std::move(payload), answer.size());
+    (void)system_.push(asker, std::move(message));
+  });
+  (void)has_memory;
 }
 
 // --- hooks of the actor system

@@ -78,6 +78,10 @@ class Node final : private actor::Hooks,
   // Leaves with the batch of the service that runs on this thread; at once when none does.
   net::SendVerdict send(net::SocketId id, net::SendBuffer buffer, net::Priority priority);
 
+  // The addresses of `host` come to the service as skyloom_resolve() says (skynet/skyloom.h).
+  // False: no memory, and nothing comes. Any thread.
+  bool resolve(uint32_t asker, int session, std::string_view host) noexcept;
+
  private:
   Node(const NodeConfig& config, const ConfigValues& values, const NodeParts& parts);
 
@@ -99,6 +103,7 @@ class Node final : private actor::Hooks,
   void log(std::string_view line) noexcept override;
 
   void own_outside(uint32_t owner) noexcept;
+  void on_resolved(uint32_t asker, int session, const base::Result<net::Addresses>& found) noexcept;
   net::Outbox* current_outbox();
   bool start_net_threads() noexcept;  // false: the system has no more of them
   void run_net_thread(net::Shard& shard);

@@ -7,6 +7,7 @@
 
 std::atomic<uint64_t> skynet_context::now{0};
 std::atomic<uint32_t> skynet_context::starttime{0};
+std::vector<socket_info> skynet_context::sockets;
 
 namespace {
 
@@ -44,10 +45,15 @@ void note(skynet_context* context, const char* call, int id) {
 }
 
 int send_buffer(skynet_context* context, const char* call, socket_sendbuffer* buffer) {
-  context->calls.push_back(std::string(call) + " " + std::to_string(buffer->id) + " " +
-                           text_of(buffer->buffer, buffer->sz));
+  context->calls.push_back(
+      std::string(call) + " " + std::to_string(buffer->id) + " " +
+      (buffer->type == SOCKET_BUFFER_OBJECT ? "(object)" : text_of(buffer->buffer, buffer->sz)));
   if (buffer->type == SOCKET_BUFFER_MEMORY) skynet_free(const_cast<void*>(buffer->buffer));
-  return 0;
+  return context->refuses_writes ? -1 : 0;
+}
+
+size_t udp_address_size(const char* address) {
+  return address[0] == 1 ? 7 : 19;
 }
 
 int record(skynet_context* context, FakeMessage message, int type, int session, void* block,
@@ -276,23 +282,38 @@ int skynet_socket_sendbuffer_lowpriority(skynet_context* context, socket_sendbuf
 int skynet_socket_udp(skynet_context* context, const char* address, int port) {
   return open_socket(context, "udp " + endpoint(address, port));
 }
+int skynet_socket_udp_listen(skynet_context* context, const char* address, int port) {
+  return open_socket(context, "udp_listen " + endpoint(address, port));
+}
 int skynet_socket_udp_dial(skynet_context* context, const char* address, int port) {
   return open_socket(context, "udp_dial " + endpoint(address, port));
 }
 int skynet_socket_udp_connect(skynet_context* context, int id, const char* address, int port) {
   context->calls.push_back("udp_connect " + std::to_string(id) + " " + endpoint(address, port));
-  return 0;
+  return context->refuses_sockets ? -1 : 0;
 }
 int skynet_socket_udp_sendbuffer(skynet_context* context, const char* address,
                                  socket_sendbuffer* buffer) {
-  context->calls.push_back("udp_address " + text_of(address, 7));
+  context->calls.push_back("udp_address " + text_of(address, udp_address_size(address)));
   return send_buffer(context, "udp_write", buffer);
 }
 const char* skynet_socket_udp_address(skynet_socket_message* message, int* address_size) {
   if (message->type != SKYNET_SOCKET_TYPE_UDP) return nullptr;
   const char* const address = message->buffer + message->ud;
-  *address_size = address[0] == 1 ? 7 : 19;
+  *address_size = static_cast<int>(udp_address_size(address));
   return address;
+}
+socket_info* skynet_socket_info(void) {
+  socket_info* list = nullptr;
+  for (auto socket = skynet_context::sockets.rbegin(); socket != skynet_context::sockets.rend();
+       ++socket) {
+    socket_info* const rest = std::exchange(list, new socket_info(*socket));
+    list->next = rest;
+  }
+  return list;
+}
+void socket_info_release(socket_info* list) {
+  while (list != nullptr) delete std::exchange(list, list->next);
 }
 
 // --- skyloom.h
@@ -310,6 +331,13 @@ int skyloom_socket_route(skynet_context* context, int id, uint32_t to, uint32_t 
                            " source=" + hex(source) + " type=" + std::to_string(type) +
                            " session=" + std::to_string(session));
   return 0;
+}
+
+int skyloom_resolve(skynet_context* context, const char* host) {
+  if (context->refuses_sockets) return -1;
+  context->calls.push_back(std::string("resolve ") + host + " -> " +
+                           std::to_string(++context->last_session));
+  return context->last_session;
 }
 
 int skyloom_timeout_cancel(skynet_context* context, int session) {

@@ -43,7 +43,8 @@ struct skynet_context {
   skynet_context& operator=(const skynet_context&) = delete;
 
   // What the service did, in order. Socket calls are texts: "listen 0.0.0.0:8888 128 -> 1",
-  // "start 1", "framing 7 1 65535", "route 7 to=:b source=:c type=3 session=7", "write 7 hello".
+  // "start 1", "resolve name -> 3" (the session), "framing 7 1 65535", "route 7 to=:b source=:c
+  // type=3 session=7", "write 7 hello".
   std::vector<FakeMessage> sent;
   std::vector<std::string> calls;
   std::vector<std::string> log;
@@ -53,8 +54,9 @@ struct skynet_context {
   std::map<std::string, std::string, std::less<>> environment;
   std::map<std::string, uint32_t, std::less<>> names;  // without dot
   int send_result = 0;                                 // -1, -2: every send fails
-  bool refuses_sockets = false;                        // listen and connect give -1
-  uint32_t launched = 0x0b;                            // what LAUNCH gives; 0: it fails
+  bool refuses_sockets = false;                        // what opens or connects a socket gives -1
+  bool refuses_writes = false;  // what sends to one gives -1; the buffer is consumed all the same
+  uint32_t launched = 0x0b;     // what LAUNCH gives; 0: it fails
 
   // Deliver to the callback and free what it does not keep. `message` is copied into a malloc
   // block.
@@ -77,6 +79,8 @@ struct skynet_context {
   int last_socket = 0;
   std::vector<int> timers;
   std::string result;  // of the last command
+
+  static std::vector<socket_info> sockets;  // what skynet_socket_info tells
 
   // Hundredths of a second; the node's start is `starttime` seconds after 1970.
   static std::atomic<uint64_t> now;

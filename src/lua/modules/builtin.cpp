@@ -10,6 +10,7 @@ namespace {
 
 constexpr BuiltinModule kModules[] = {
     {"client.crypt", luaopen_client_crypt},
+    {"client.socket", luaopen_client_socket},
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
@@ -18,6 +19,8 @@ constexpr BuiltinModule kModules[] = {
     {"skynet.crypt", luaopen_skynet_crypt},
     {"skynet.debugchannel", luaopen_skynet_debugchannel},
     {"skynet.memory", luaopen_skynet_memory},
+    {"skynet.netpack", luaopen_skynet_netpack},
+    {"skynet.socketdriver", luaopen_skynet_socketdriver},
     {"skynet.stm", luaopen_skynet_stm},
 };
 

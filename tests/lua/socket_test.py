@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""skynet.socket."""
+import os
+import re
+import unittest
+
+from lua_node import LuaTest
+
+
+class SocketTest(LuaTest):
+    def test_every_function_does_what_it_says(self):
+        node = self.run_script("socket_script")
+        self.assertIn("the function of the listener fails", node.log())
+        paused = node.wait_for_line(r"paused socket (\d+)")[1]
+        size = re.search(rf"Pause socket \({paused}\) size : (\d+)$", node.log(), re.MULTILINE)
+        self.assertIsNotNone(size, node.story())
+        self.assertGreater(int(size[1]), 128 * 1024)
+        resumed = node.log().index(f"Resume socket ({paused})\n")
+        self.assertGreater(resumed, size.start())
+        overflown = re.findall(r"socket buffer overflow: fd=\d+ size=(\d+)$", node.log(), re.MULTILINE)
+        self.assertEqual(overflown[:2], ["1001", "1001"], node.story())
+        self.assertGreater(int(overflown[2]), 64 << 20)
+        self.assert_stops(node)
+
+    def test_stdin_is_read_line_by_line_to_its_end(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        node = self.start_lua("stdin_script", preexec=lambda: os.dup2(reader, 0))
+        os.write(writer, b"one\ntw")
+        node.wait_for_line(r"line: one$")
+        os.write(writer, b"o\n")
+        node.wait_for_line(r"line: two$")
+        os.close(writer)
+        node.wait_for_line(r"the input has ended$")
+
+    def test_a_stdin_that_cannot_be_watched_is_an_error(self):
+        node = self.start_lua("stdin_script")  # a device without events
+        node.wait_for_line(r"no stdin: .+")
+
+
+if __name__ == "__main__":
+    unittest.main()
