@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import unittest
 
-from lua_node import LuaTest
+from lua_node import ROOT, LuaTest
 from node import SANITIZE
 
 PRIME = 0xffffffffffffffc5
@@ -105,7 +105,8 @@ def expected(key, text):
 
 class ModulesTest(LuaTest):
     def test_services_share_values_and_channels_and_scripts_cannot_break_them(self):
-        self.assert_stops(self.run_script("modules_script", **({"sanitize": SANITIZE} if SANITIZE else {})))
+        settings = {"sanitize": SANITIZE} if SANITIZE else {}
+        self.assert_stops(self.run_script("modules_script", types=f"{ROOT}/lualib/types", **settings))
 
     def test_crypt_and_md5_agree_with_other_programs(self):
         seed = int(os.environ.get("SKYLOOM_TEST_SEED", random.randrange(1 << 32)))

@@ -138,6 +138,26 @@ local function test_memory()
   end)
 end
 
+--- What editors are told (lualib/types) and what there is.
+local function test_types()
+  test("editors know exactly the functions that there are", function()
+    for _, name in ipairs { "md5.core", "skynet.crypt", "skynet.debugchannel", "skynet.memory", "skynet.stm" } do
+      local path = skynet.getenv "types" .. "/" .. name:gsub("%.", "/") .. ".lua"
+      local file <close> = assert(io.open(path))
+      local text = file:read "a"
+      check.equal(text:match "^%-%-%-@meta (%S+)", name)
+      local own = text:match "return (%w+)%s*$"
+      local told, found = {}, {}
+      for key in text:gmatch("\nfunction " .. own .. "%.([%w_]+)%(") do told[#told + 1] = key end
+      for key in text:gmatch("\n" .. own .. "%.([%w_]+) = ") do told[#told + 1] = key end
+      for key in pairs(require(name)) do found[#found + 1] = key end
+      table.sort(told)
+      table.sort(found)
+      check.equal(told, found)
+    end
+  end)
+end
+
 local function test_harbor()
   test("a script cannot make the harbor follow its pointers", function()
     skynet.register_protocol { name = "system", id = skynet.PTYPE_SYSTEM, pack = function(s) return s end }
@@ -163,6 +183,7 @@ skynet.start(function()
   test_channel()
   test_hook()
   test_memory()
+  test_types()
   test_harbor()
   check.done()
 end)
