@@ -14,13 +14,16 @@ local none = {}  -- result of a command that is not meant to be answered
 local function to_handle(address)
   local handle = math.tointeger(address)
   if not handle and type(address) == "string" then
-    handle = tonumber(string.match(address, "^:(%x+)$"), 16)
+    handle = tonumber(string.match(address, "^:(%x+)$") or "", 16)
   end
   return handle or error(string.format("launcher: %s is no address (a number, or :hex)", address))
 end
 
 local function join_arguments(module, ...)
   local words = table.pack(module, ...)
+  while words.n > 0 and words[words.n] == nil do  -- optional arguments that nobody gave
+    words.n = words.n - 1
+  end
   for i = 1, words.n do
     local kind = type(words[i])
     if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
@@ -29,7 +32,7 @@ local function join_arguments(module, ...)
     end
     words[i] = tostring(words[i])
   end
-  return table.concat(words, " ", 2)
+  return table.concat(words, " ", 2, words.n)
 end
 
 local function launch(source, module, ...)

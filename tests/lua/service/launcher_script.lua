@@ -115,6 +115,7 @@ skynet.start(function()
     skynet.dispatch_unknown_response(function() end)
     open_gate()
     while launcher("QUERY", session) do skynet.yield() end
+    manager.kill(handle_of "slow_start")
   end)
   test("LOGLAUNCH dumps the messages of the new service", function()
     local handle = launcher("LOGLAUNCH", "snlua", "echo", "logged")
