@@ -275,7 +275,8 @@ function command.dumpheap()
 end
 
 function command.getenv(_, name)
-  return { [name or error("the name of a key is missing", 0)] = tostring(skynet.getenv(name)) }
+  local value = skynet.getenv(name or error("the name of a key is missing", 0))
+  return { [name] = tostring(value) }
 end
 
 function command.setenv(_, name, value)

@@ -61,7 +61,6 @@ function Debugger:on_line()
   local here = depth()
   if self.mode == "next" and here > self.depth then return false end
   self.depth = here
-  self.place = debug.getinfo(3, "Sl")  -- above it are this function and the hook
   return true
 end
 
@@ -72,6 +71,7 @@ function Debugger:run(handler, ...)
   debugchannel.sethook(thread, function() return self:on_line() end, "l")
   local results = table.pack(coroutines.resume(thread, ...))
   while coroutines.status(thread) == "suspended" do
+    self.place = debug.getinfo(thread, 0, "Sl")
     self:wake()
     skynet.wait(thread)
     results = table.pack(coroutines.resume(thread))

@@ -179,7 +179,7 @@ void Scheduler::on_request(lua_State* L, int type, int session, uint32_t source,
   coroutine.session = session;
   coroutine.type = type;
   coroutine.owes_answer = true;
-  if (has_traces_) coroutine.is_traced = adopt_trace(L, source, coroutine.thread);
+  if (has_traces_) coroutine.is_traced = adopt_trace(L, type, source, coroutine.thread);
   resume(L, coroutine, 6);
 }
 

@@ -56,19 +56,57 @@ void note_trace(lua_State* L, uint32_t source, const char* tag, size_t size) {
   set(L);
 }
 
-bool adopt_trace(lua_State* L, uint32_t source, lua_State* thread) {
+namespace {
+
+enum class Wish { kNone, kNever, kAlways };
+
+// What traceproto() has said about the type.
+Wish wish_of(lua_State* L, int type) {
+  Wish wish = Wish::kNone;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
+  if (lua_rawgeti(L, -1, type) == LUA_TTABLE) {
+    lua_pushliteral(L, "trace");
+    if (lua_rawget(L, -2) != LUA_TNIL) {
+      wish = lua_toboolean(L, -1) != 0 ? Wish::kAlways : Wish::kNever;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return wish;
+}
+
+// Moves the tag of the source to the thread; false when there is none. Dropped when it is not
+// wanted.
+bool take_tag(lua_State* L, uint32_t source, lua_State* thread, Wish wish) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kTracesKey);
-  if (lua_rawgeti(L, -1, source) != LUA_TSTRING) {
+  const bool has_tag = lua_rawgeti(L, -1, source) == LUA_TSTRING;
+  if (has_tag) {
+    lua_pushnil(L);
+    lua_rawseti(L, -3, source);
+  }
+  if (!has_tag || wish == Wish::kNever) {
     lua_pop(L, 2);
     return false;
   }
-  lua_pushnil(L);
-  lua_rawseti(L, -3, source);
   push_key(L, thread);
   lua_insert(L, -2);
   lua_rawset(L, -3);
   lua_pop(L, 1);
-  trace_coroutine(L, thread, "request");
+  return true;
+}
+
+}  // namespace
+
+bool adopt_trace(lua_State* L, int type, uint32_t source, lua_State* thread) {
+  const Wish wish = wish_of(L, type);
+  if (take_tag(L, source, thread, wish)) {
+    trace_coroutine(L, thread, "request");
+    return true;
+  }
+  if (wish != Wish::kAlways) return false;
+  begin_trace(L, thread);
+  lua_pop(L, 1);
+  trace_coroutine(L, thread, "trace");
   return true;
 }
 

@@ -17,9 +17,9 @@ void trace_line(skynet_context* context, const char* tag, const char* text, lua_
 
 // The next request of `source` belongs to the tag.
 void note_trace(lua_State* L, uint32_t source, const char* tag, size_t size);
-// A request of `source` begins in `thread`: true when it has a tag, which is the thread's from now
-// on.
-bool adopt_trace(lua_State* L, uint32_t source, lua_State* thread);
+// A request of `source` begins in `thread`: true when it has a tag, its sender's or, where
+// traceproto() wants one for the type, a new one. It is the thread's from now on.
+bool adopt_trace(lua_State* L, int type, uint32_t source, lua_State* thread);
 // A new tag for the running coroutine's thread; it is left on the stack.
 void begin_trace(lua_State* L, lua_State* thread);
 // Pushes the thread's tag or nil.

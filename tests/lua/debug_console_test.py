@@ -460,8 +460,8 @@ class DoorTest(ConsoleTest):
         self.assertEqual(client.rest(), "a line of more than 8192 bytes (console_line_max)\n<CMD Error>\n")
         self.start_console(console_line_max=20)
         client = self.client()
-        self.assertEqual(client.run("getenv  console_li")[1], OK)  # 19 and its end
-        client.write("getenv  console_lin\n")
+        self.assertEqual(client.run("getenv  console_lin")[1], OK)  # 19 and its end
+        client.write("getenv  console_line\n")
         self.assertRegex(client.rest(), "a line of more than 20 bytes")
 
     def test_many_lines_at_once_are_many_commands(self):

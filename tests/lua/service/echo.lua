@@ -45,6 +45,7 @@ state.arguments = { ... }
 
 skynet.start(function()
   skynet.dispatch("lua", function(_, _, name, ...)
+    state.last = name
     command[name](...)
   end)
   skynet.info_func(function(...) return { hits = state.hits, extra = table.concat({ ... }, "+") } end)

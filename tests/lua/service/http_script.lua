@@ -1,0 +1,190 @@
+-- http.httpd, http.internal, http.url and http.sockethelper.
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local httpd = require "http.httpd"
+local sockethelper = require "http.sockethelper"
+local url = require "http.url"
+local check = require "check"
+local test = check.test
+
+--- A read function that gives `text` in pieces of n bytes, then fails.
+local function pieces_of(text, n)
+  local position = 1
+  return function()
+    local piece = string.sub(text, position, position + n - 1)
+    position = position + n
+    if piece == "" then error "the end" end
+    return piece
+  end
+end
+
+--- The request, however its bytes are cut; it must be the same each time.
+local function read(text, limit)
+  local first
+  for _, n in ipairs { 1, 2, 7, 100000 } do
+    local found = table.pack(httpd.read_request(pieces_of(text, n), limit))
+    first = first or found
+    check.equal(found, first)
+  end
+  return first
+end
+
+local function post(header, body)
+  return string.format("POST /x HTTP/1.1\r\n%s\r\n\r\n%s", header, body or "")
+end
+
+local function check_code(code, text, limit)
+  local found = read(text, limit)
+  if found[1] ~= code then
+    error(string.format("%s instead of %s for %q", found[1], code, string.sub(text, 1, 200)), 2)
+  end
+end
+
+local function test_requests()
+  test("a request has its url, method, header and body", function()
+    check.equal(read "GET /a%20b?c=1 HTTP/1.1\r\nHost: x\r\nX-Many:1\r\nX-Many: \t 2 \r\n\r\n",
+      { 200, "/a%20b?c=1", "GET", { host = "x", ["x-many"] = { "1", "2" } }, "", n = 5 })
+    check.equal(read(post("Content-Length: 5", "hello, and more"))[5], "hello")
+    check.equal(read(post("content-length: 000")), { 200, "/x", "POST", { ["content-length"] = "000" }, "", n = 5 })
+  end)
+  test("chunks are joined, their trailer is dropped", function()
+    check.equal(read(post("Transfer-Encoding: chunked", "5\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX: 1\r\n\r\n"))[5],
+      "hello0123456789")
+    check.equal(read(post("Transfer-Encoding: chunked", "0\r\n\r\n"))[5], "")
+  end)
+  test("framing that is not clear is 400", function()
+    for _, header in ipairs {
+      "Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: chunked",
+      "Content-Length: +5", "Content-Length: -5", "Content-Length: 0x5", "Content-Length: 5 5", "Content-Length:",
+      "Content-Length: 5, 5", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    } do
+      check_code(400, post(header, "hello"))
+    end
+    check_code(400, "POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+    for _, body in ipairs {
+      "0x5\r\nhello\r\n0\r\n\r\n", "+5\r\nhello", "\r\n", "5;x=1\r\nhello", "5 \r\nhello", "-1\r\n", "5\r\nhelloX\r\n",
+      string.rep("0", 200) .. "\r\n",
+    } do
+      check_code(400, post("Transfer-Encoding: chunked", body))
+    end
+  end)
+  test("lines that are no request or header are 400", function()
+    for _, line in ipairs {
+      "GET /x", "GET  /x HTTP/1.1", "GET /x y HTTP/1.1", "GET /x HTTP/1.1 ", "GET /x http/1.1", "G(T /x HTTP/1.1",
+      "", "GET /x HTTP/11", "GET /\1 HTTP/1.1",
+    } do
+      check_code(400, line .. "\r\nHost: x\r\n\r\n")
+    end
+    for _, line in ipairs { "Host", ": x", "Ho st: x", " Host: x", "Host : x", "X: a\0b", "X: a\rb", "Host: a\r\nHost: b" } do
+      check_code(400, post(line))
+    end
+  end)
+  test("other versions are 505, other encodings 501", function()
+    check_code(505, "GET / HTTP/2.0\r\n\r\n")
+    check_code(505, "GET / HTTP/0.9\r\n\r\n")
+    check_code(501, post("Transfer-Encoding: gzip"))
+    check_code(501, post("Transfer-Encoding: gzip, chunked"))
+  end)
+  test("what is too large is 413 before it has come", function()
+    check_code(413, post "Content-Length: 11", 10)
+    check_code(200, post("Content-Length: 10", "0123456789"), 10)
+    check_code(413, post "Content-Length: 99999999999999999999999999999")
+    check_code(413, post("Content-Length: " .. (8 << 20) + 1))
+    check_code(413, post("Transfer-Encoding: chunked", "6\r\nhello!\r\n5\r\n"), 10)
+    check_code(413, post("Transfer-Encoding: chunked", "FFFFFFFFFFFFFFFF\r\n"))
+    check_code(413, post("X: " .. string.rep("x", 8192)))
+    check_code(413, string.rep("x", 9000))
+    check_code(413, post(string.rep("X: y\r\n", 129) .. "Z: y"))
+    check_code(413, post("Transfer-Encoding: chunked", "0\r\n" .. string.rep("X: y\r\n", 200)))
+  end)
+  test("a stream that ends early is no code and its error", function()
+    local found = read(post("Content-Length: 10", "short"))
+    check.equal(found[1], nil)
+    check.matches(found[2], "the end")
+  end)
+end
+
+local function write(...)
+  local written = {}
+  local is_written, err = httpd.write_response(function(text) written[#written + 1] = text end, ...)
+  return is_written and table.concat(written), err
+end
+
+local function test_responses()
+  test("a response with a text has its length", function()
+    check.equal(write(200, "hi"), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+    check.equal(write(404, "", { ["Content-Length"] = 7 }), "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+    check.equal(write(599, "x"), "HTTP/1.1 599 \r\ncontent-length: 1\r\n\r\nx")
+  end)
+  test("header values are texts, numbers and lists", function()
+    check.equal(write(204, nil, { a = { "x", "y" } }), "HTTP/1.1 204 No Content\r\na: x\r\na: y\r\n\r\n")
+    check.equal(write(204, nil, { a = 5 }), "HTTP/1.1 204 No Content\r\na: 5\r\n\r\n")
+  end)
+  test("a response from a function is chunked", function()
+    local parts = { "first", "", "second chunk" }
+    check.equal(write(200, function() return table.remove(parts, 1) end),
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\nc\r\nsecond chunk\r\n0\r\n\r\n")
+  end)
+  test("headers cannot be smuggled into a response", function()
+    check.matches(select(2, write(200, "", { a = "b\r\nc: d" })), "has an end of line")
+    check.matches(select(2, write(200, "", { ["a: b\r\nc"] = "d" })), "is no token")
+    check.matches(select(2, write(99, "")), "not between 100 and 999")
+    check.matches(select(2, write(200, {})), "a body is text or a function")
+  end)
+  test("an error of the stream is told", function()
+    local is_written, err = httpd.write_response(function() error "gone" end, 200, "x")
+    check.equal(is_written, false)
+    check.matches(err, "gone")
+  end)
+end
+
+local function test_urls()
+  test("a url is split and decoded", function()
+    check.equal({ url.parse "/a%20b/c?q=1&x" }, { "/a b/c", "q=1&x" })
+    check.equal({ url.parse "/a" }, { "/a" })
+    check.equal(url.parse_query "a=1&b=%41+c&a=2&c&a=3", { a = { "1", "2", "3" }, b = "A c", c = "" })
+  end)
+end
+
+local function test_sockets()
+  local listener, _, port = socket.listen("127.0.0.1", 0)
+  socket.start(listener, function(id)
+    socket.start(id)
+    skynet.fork(function()
+      local code, target, method, _, body =
+        httpd.read_request(sockethelper.readfunc(id, "POST /pre"), 100)
+      httpd.write_response(sockethelper.writefunc(id), code, string.format("%s %s %s", method, target, body))
+      socket.close(id)
+    end)
+  end)
+  test("a request and a response go through sockets", function()
+    local id = sockethelper.connect("127.0.0.1", port)
+    sockethelper.writefunc(id)("fix HTTP/1.1\r\nContent-Length: 4\r\n\r\nbo")
+    sockethelper.writefunc(id)("dy")
+    local response = sockethelper.readall(id)
+    check.matches(response, "^HTTP/1.1 200 OK\r\n.*\r\n\r\nPOST /prefix body$")
+    sockethelper.close(id)
+  end)
+  test("bytes read before come first, then exactly as many as wanted", function()
+    local read_bytes = sockethelper.readfunc(-1, "abcdef")
+    check.equal({ read_bytes(2), read_bytes(3), read_bytes() }, { "ab", "cde", "f" })
+  end)
+  test("failures of sockets are socket_error", function()
+    local id = sockethelper.connect("127.0.0.1", port, 500)
+    sockethelper.shutdown(id)
+    local is_read, err = pcall(sockethelper.readfunc(id))
+    check.equal({ is_read, err == sockethelper.socket_error, tostring(err) }, { false, true, "[Socket Error]" })
+    check.equal(select(2, pcall(sockethelper.writefunc(id), "x")) == sockethelper.socket_error, true)
+    socket.close(listener)
+    check.equal(select(2, pcall(sockethelper.connect, "127.0.0.1", port)) == sockethelper.socket_error, true)
+    check.equal(select(2, pcall(sockethelper.connect, "127.0.0.1", port, 500)) == sockethelper.socket_error, true)
+  end)
+end
+
+skynet.start(function()
+  test_requests()
+  test_responses()
+  test_urls()
+  test_sockets()
+  check.done()
+end)
