@@ -56,7 +56,11 @@ local command = {}
 
 function command.forward(source, fd, client_source, address)
   local client = client_of(fd)
-  client.agent, client.source = address or source, client_source or 0
+  client_source = client_source or 0
+  if math.type(client_source) ~= "integer" then
+    error(("gate: the client of the socket %d is a handle, not %s"):format(fd, tostring(client_source)))
+  end
+  client.agent, client.source = address or source, client_source
   gateserver.openclient(fd)
 end
 

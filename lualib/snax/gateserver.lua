@@ -8,7 +8,7 @@ local netpack = require "skynet.netpack"
 local driver = require "skynet.socketdriver"
 
 local MAXCLIENT = 1024
-local BACKLOG_MAX = 1024 -- so that all clients of a small gate may come at once
+local BACKLOG = 1024 -- clients may come all at once; those that find no room here try again a second later
 
 ---@class gateserver
 local gateserver = {}
@@ -131,12 +131,14 @@ end
 
 ---Waits for the port that the system has bound.
 local function listen(conf)
-  local address = conf.address or "0.0.0.0"
-  local port = conf.port or error("gate: `open` needs a port")
+  local address, port, maxclient = conf.address or "0.0.0.0", conf.port, conf.maxclient or MAXCLIENT
+  if not port then error("gate: `open` needs a port") end
+  if math.type(maxclient) ~= "integer" or maxclient < 1 then
+    error(("gate: maxclient is a number of clients, not %s"):format(tostring(maxclient)))
+  end
   skynet.error(("Listen on %s:%s"):format(address, port))
-  local maxclient = conf.maxclient or MAXCLIENT
   listener = {
-    id = driver.listen(address, port, conf.backlog or math.min(maxclient, BACKLOG_MAX)),
+    id = driver.listen(address, port, conf.backlog or BACKLOG),
     maxclient = maxclient,
     nodelay = conf.nodelay,
     opener = coroutine.running(),
@@ -159,6 +161,7 @@ local function commands_for(handler)
 
   function command.open(source, conf)
     if listener then error("gate: it is open already") end
+    if type(conf) ~= "table" then error(("gate: `open` needs a table, not a %s"):format(type(conf))) end
     listen(conf)
     if handler.open then return handler.open(source, conf) end
     return conf.address, conf.port

@@ -1,6 +1,7 @@
 // What the scheduler does with a message of its service.
 #include <algorithm>
 
+#include "lua/context.hpp"
 #include "lua/scheduler.hpp"
 #include "lua/seri.hpp"
 #include "lua/trace.hpp"
@@ -39,8 +40,9 @@ struct Incoming {
 
 }  // namespace
 
-int Scheduler::on_message(skynet_context*, void* user, int type, int session, uint32_t source,
-                          const void* data, size_t size) noexcept {
+int Scheduler::on_message(skynet_context* context, void* user, int type, int session,
+                          uint32_t source, const void* data, size_t size) noexcept {
+  if (refuse_forged_event(context, type, session, source)) return 0;
   Scheduler& self = *static_cast<Scheduler*>(user);
   const Host::Entered entered(self.host_);
   lua_State* const L = self.host_.state();

@@ -327,6 +327,22 @@ TEST_F(LimitTest, ALookupAboveTheQueuesLimitFailsAtOnceAndIsCounted) {
   EXPECT_EQ(counted(&Counters::lookups_refused), 1u);
 }
 
+TEST_F(LimitTest, ALookupForNoSocketIsAnsweredAndItsRefusalCounted) {
+  start({});
+  std::vector<base::Result<Addresses>> answers;
+  const auto keep = [&](base::Result<Addresses> found) { answers.push_back(std::move(found)); };
+  network_->look_up("some.example", keep);
+  resolver_.answer(Addresses{*os::SocketAddress::parse("127.0.0.1", 0)});
+  EXPECT_EQ(counted(&Counters::lookups_refused), 0u);
+  network_->look_up("one.too.many.example", keep);
+  resolver_.answer(base::Error::of(base::Errc::kDnsQueueFull));
+  EXPECT_EQ(counted(&Counters::lookups_refused), 1u);
+  ASSERT_EQ(answers.size(), 2u);
+  ASSERT_TRUE(answers[0].ok());
+  EXPECT_EQ(answers[0]->size(), 1u);
+  EXPECT_TRUE(answers[1].error().is(base::Errc::kDnsQueueFull));
+}
+
 TEST_F(LimitTest, ADiscardedInputIsBounded) {
   constexpr size_t kMax = 1000;
   for (const size_t size : {kMax, kMax + 1}) {

@@ -52,6 +52,10 @@ class ModulesTest(NodeTest):
         self.run_module("timers", net_threads=net_threads)
 
     @for_each_mode
+    def test_names_are_answered_with_addresses_or_the_reason(self, net_threads):
+        self.run_module("resolving", net_threads=net_threads)
+
+    @for_each_mode
     def test_everyone_who_waits_for_a_dead_service_hears_of_it(self, net_threads):
         node = self.run_module("death", net_threads=net_threads)
         self.assertRegex(node.log(), r"KILL self")

@@ -11,6 +11,20 @@ class SkynetTest(LuaTest):
         node.wait_for_line(r"lua call \[[0-9a-f]+ to :[0-9a-f]+ : \d+ msgsz = \d+\] error : \x1b\[31m.*this handler fails")
         self.assert_stops(node)
 
+    def test_a_library_of_its_own_runs_on_the_core(self):
+        node = self.run_script("core_script")
+        node.wait_for_line(r"<TRACE tag> \d+ a step : .*core_script\.lua:\d+")
+        node.wait_for_line(r"lua call \[[0-9a-f]+ to :[0-9a-f]+ : \d+ msgsz = \d+\] error : \x1b\[31m.*a handler fails")
+        self.assert_stops(node)
+
+    def test_a_script_harms_its_own_service_only(self):
+        node = self.run_script("hostile_script")
+        node.wait_for_line(r"Set memory limit to 16\.00 M")
+        node.wait_for_line(r"lua memory error : \[[0-9a-f]+ to :[0-9a-f]+ : \d+\]")
+        node.wait_for_line(r"recv a signal 0")
+        node.wait_for_line(r"error : \x1b\[31msignal 0")
+        self.assert_stops(node)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -11,6 +11,7 @@ class SocketTest(LuaTest):
     def test_every_function_does_what_it_says(self):
         node = self.run_script("socket_script")
         self.assertIn("the function of the listener fails", node.log())
+        node.wait_for_line(r"WARNING: \d+ K bytes need to send out \(fd = \d+\)$")
         paused = node.wait_for_line(r"paused socket (\d+)")[1]
         size = re.search(rf"Pause socket \({paused}\) size : (\d+)$", node.log(), re.MULTILINE)
         self.assertIsNotNone(size, node.story())

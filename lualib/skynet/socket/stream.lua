@@ -4,7 +4,7 @@ local driver = require "skynet.socketdriver"
 local events = require "skynet.socket.events"
 
 local sockets, blocks = events.sockets, events.blocks
-local running = coroutine.running
+local running, status = coroutine.running, coroutine.status
 
 ---@class skynet.socket
 local socket = {}
@@ -102,7 +102,10 @@ local function entry_to_read(id, reader)
   elseif entry.kind ~= "tcp" then
     error(("socket.%s: socket %d is no stream but a %s socket"):format(reader, id, entry.kind), 3)
   elseif entry.reader then
-    error(("socket.%s: socket %d has a reader already, another coroutine"):format(reader, id), 3)
+    if status(entry.reader) ~= "dead" then -- it may have been killed
+      error(("socket.%s: socket %d has a reader already, another coroutine"):format(reader, id), 3)
+    end
+    entry.reader, entry.need = nil, nil
   end
   return entry
 end
@@ -163,12 +166,13 @@ end
 function socket.read(id, bytes)
   local entry = entry_to_read(id, "read")
   if bytes == nil then return read_with(take_some, entry, nil, 1) end
-  local bytes_max = entry.bytes_max or events.UNREAD_BYTES_MAX
-  if bytes < 0 or bytes > bytes_max then
-    error(("socket.read: %s bytes of socket %d, the limit is %d"):format(bytes, id, bytes_max), 2)
+  local count = math.tointeger(bytes)
+  local count_max = entry.bytes_max or events.UNREAD_BYTES_MAX
+  if not count or count < 0 or count > count_max then
+    error(("socket.read: %s bytes of socket %d, the limit is %d"):format(bytes, id, count_max), 2)
   end
-  if bytes == 0 then return "" end
-  return read_with(take_bytes, entry, bytes, bytes)
+  if count == 0 then return "" end
+  return read_with(take_bytes, entry, count, count)
 end
 
 ---Reads until the end of the stream.
@@ -233,11 +237,13 @@ function socket.shutdown(id)
   driver.shutdown(id)
 end
 
----Forgets a socket that another service is going to start; unread bytes are dropped.
+---Forgets a socket that another service is going to start. What this service has got and not read is
+---dropped; what comes from now on waits for the other one.
 ---@param id integer
 function socket.abandon(id)
   local entry = sockets[id]
   if not entry then return end
+  if entry.kind == "tcp" and entry.is_open then driver.pause(id) end
   entry.is_open, entry.connected, entry.failure = false, false, "socket abandoned"
   events.remove(entry)
   events.wake_all(entry)
@@ -254,7 +260,11 @@ end
 ---@param id integer
 ---@param bytes integer
 function socket.limit(id, bytes)
-  events.entry_of(id).bytes_max = bytes
+  local entry = events.entry_of(id)
+  if math.type(bytes) ~= "integer" or bytes < 1 then
+    error(("socket.limit: %s bytes for socket %d"):format(tostring(bytes), id), 2)
+  end
+  entry.bytes_max = bytes
 end
 
 ---@param id integer

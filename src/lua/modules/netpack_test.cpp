@@ -127,11 +127,27 @@ TEST_F(NetpackTest, NoBlockIsLostWhereLuaHasNoMemory) {
     local make = data
     local events = {}
     function body()
-      local two = frame "a" .. frame "b" .. "\0\5abc"
+      local long = ("x"):rep(100)  -- to become a string it wants memory
+      local two = frame(long) .. frame(long) .. "\0\5abc"
       local q, kind = netpack.filter(nil, make(7, two))
       assert(kind == "more")
       for id, ptr, sz in netpack.pop, q do netpack.tostring(ptr, sz) end
       netpack.filter(q, event(4, 3, 9, "1.2.3.4:5"))
+    end
+  )");
+}
+
+TEST_F(NetpackTest, WhereMallocFailsPackIsAnErrorAndDataTheErrorOfItsSocket) {
+  run_with_failing_malloc(R"(
+    function body()
+      local ptr, sz = netpack.pack "x"
+      netpack.tostring(ptr, sz)
+      local q, kind, id, text = netpack.filter(nil, data(7, frame "a" .. frame "b" .. "\0"))
+      if kind == "error" then
+        assert(id == 7 and text == "not enough memory")
+        error(text)
+      end
+      netpack.clear(q)
     end
   )");
 }

@@ -71,7 +71,7 @@ TEST(ReadBufferTest, ItFindsWhatAStringFinds) {
       separator = std::string(1 + random.below<size_t>(4), 'a') + 'b';
       buffer.restart();
     } else if (choice < 8) {
-      const auto size = random.below<size_t>(8);
+      const auto size = random.below<size_t>(16);
       buffer.consume(size);
       model.erase(0, size);
     }

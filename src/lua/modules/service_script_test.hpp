@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lua/context.hpp"
+#include "testing/failing_memory.hpp"
 #include "testing/fake_skynet.hpp"
 
 namespace skyloom::lua {
@@ -78,13 +79,38 @@ class ScriptTest : public ::testing::Test {
     EXPECT_GT(failures, 1) << "nothing wanted memory";
   }
 
+  // The same with memory of ours, from malloc: what Lua gets is not short.
+  void run_with_failing_malloc(const std::string& script) {
+    ASSERT_EQ(run(script), "");
+    int failures = 0;
+    for (bool has_failed = true; has_failed; ++failures) {
+      ASSERT_LT(failures, 10000);
+      lua_getglobal(state_, "body");
+      skyloom::testing::fail_memory({.nth = static_cast<uint64_t>(failures) + 1});
+      const int status = call_in_scope();
+      has_failed = skyloom::testing::failed_allocations() != 0;
+      skyloom::testing::fail_memory({});
+      const char* const error = status == LUA_OK ? "" : lua_tostring(state_, -1);
+      ASSERT_EQ(std::strstr(error, "not enough memory") != nullptr, has_failed) << error;
+      lua_settop(state_, 0);
+      lua_gc(state_, LUA_GCCOLLECT, 0);
+    }
+    EXPECT_GT(failures, 1) << "nothing wanted memory";
+  }
+
   skynet_context node_;
 
  private:
+  int call_in_scope() {
+    const skyloom::testing::MemoryScope scope;
+    return lua_pcall(state_, 0, 0, 0);
+  }
+
   static constexpr int kUnlimited = -1;
   static constexpr int kNoMemory = -2;  // refused, and refuses from now on
 
   static void* allocate(void* user, void* block, size_t old_size, size_t size) {
+    const skyloom::testing::MemoryPause pause;
     ScriptTest& self = *static_cast<ScriptTest*>(user);
     if (size == 0) {
       if (block != nullptr) self.lua_bytes_ -= static_cast<int64_t>(old_size);
@@ -106,6 +132,7 @@ class ScriptTest : public ::testing::Test {
   }
 
   static void* copy_to_block(const char* bytes, size_t size) {
+    const skyloom::testing::MemoryPause pause;
     void* const block = std::malloc(size == 0 ? 1 : size);
     std::memcpy(block, bytes, size);
     return block;
@@ -132,6 +159,7 @@ class ScriptTest : public ::testing::Test {
         .id = static_cast<int>(luaL_checkinteger(L, 2)),
         .ud = static_cast<int>(luaL_checkinteger(L, 3)),
         .buffer = bytes == nullptr ? nullptr : static_cast<char*>(copy_to_block(bytes, size))};
+    const skyloom::testing::MemoryPause pause;
     auto message = std::make_unique<char[]>(sizeof head + text_size);
     std::memcpy(message.get(), &head, sizeof head);
     std::memcpy(message.get() + sizeof head, text, text_size);

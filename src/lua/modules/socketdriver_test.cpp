@@ -401,6 +401,7 @@ TEST_F(SocketdriverTest, LinesAreReadByAnySeparator) {
     driver.push(buffer, pool, block "\n\nthree")
     same(table.pack(driver.readline(buffer, pool, "\r\n")), "two")
     same(table.pack(driver.readline(buffer, pool, "\n")), "")
+    same(table.pack(driver.readline(buffer, pool, "x")))  -- has looked at all of it
     same(table.pack(driver.readline(buffer, pool, "ree")), "th")
     assert(driver.readall(buffer, pool) == "")
   )"),
@@ -485,7 +486,18 @@ TEST_F(SocketdriverTest, NoByteIsLostWhereLuaHasNoMemory) {
             "");
 }
 
-TEST_F(SocketdriverTest, SmallThings) {
+TEST_F(SocketdriverTest, WhereMallocFailsAPushIsAnErrorAndTheBlockIsGone) {
+  run_with_failing_malloc(R"(
+    local buffer, pool = driver.buffer(), {}
+    function body()
+      driver.push(buffer, pool, block "x")
+      local ptr, sz = driver.str2p "text"
+      driver.push(buffer, pool, ptr, sz)
+    end
+  )");
+}
+
+TEST_F(SocketdriverTest, StringsBecomeBlocksAndHeadersNumbers) {
   EXPECT_EQ(run(R"(
     local ptr, sz = driver.str2p "a\0b"
     assert(sz == 3 and driver.send(7, ptr, sz))

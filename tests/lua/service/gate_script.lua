@@ -8,7 +8,8 @@ local test, equal, raises = check.test, check.equal, check.raises
 local HOST = "127.0.0.1"
 local MIB = 1024 * 1024
 
-local told = {} -- what gates said to their watchdog
+local told = {}    -- what gates said to their watchdog
+local is_heard = {} -- the gates of the test that runs; what an earlier one still says does not count
 local listener
 
 local function next_event()
@@ -25,6 +26,7 @@ end
 
 local function gate_of(conf)
   local gate = skynet.newservice "gate"
+  is_heard[gate] = true
   local address, port = skynet.call(gate, "lua", "open", conf)
   return gate, port, address
 end
@@ -54,6 +56,7 @@ end
 local function end_gate(gate, ...)
   for _, client in ipairs { ... } do socket.close(client) end
   skynet.kill(gate)
+  is_heard[gate] = nil
   told = {}
 end
 
@@ -78,6 +81,9 @@ local function test_opening()
     fails(gate, "lua", "open", { address = HOST, port = 0 })
     local other = skynet.newservice "gate"
     fails(other, "lua", "open", {})
+    fails(other, "lua", "open")
+    fails(other, "lua", "open", { address = HOST, port = 0, maxclient = "many" })
+    fails(other, "lua", "open", { address = HOST, port = 0, maxclient = 0 })
     fails(other, "lua", "open", { address = HOST, port = port })
     local address = skynet.call(other, "lua", "open", { address = HOST, port = 0 })
     equal(address, HOST)
@@ -161,6 +167,9 @@ local function test_frames()
     equal(next_event()[3] == long, true)
     expect("data", fd, "two")
     expect("data", fd, "three")
+    socket.write(client, string.pack(">s2s2", "", "after the empty one"))
+    expect("data", fd, "")
+    expect("data", fd, "after the empty one")
     end_gate(gate, client)
   end)
 
@@ -184,6 +193,7 @@ local function test_frames()
     equal({ skynet.call(gate, "lua", "forward", fd, 0x1234, agent) }, {})
     send(client, "to the agent")
     equal(receive(client), "to the agent")
+    fails(gate, "lua", "forward", fd, "me", agent)
     skynet.call(gate, "lua", "forward", fd, nil, agent)
     send(client, "from the gate")
     equal(receive(client), "from the gate")
@@ -211,9 +221,11 @@ local function test_frames()
 
   test("the watchdog may be another service", function()
     local other = skynet.newservice("gate_watchdog", skynet.self())
+    is_heard[other] = true
     local gate, port = local_gate { watchdog = other }
     local client = assert(socket.open(HOST, port))
     equal(next_event()[1], "other open")
+    is_heard[other] = nil
     skynet.kill(other)
     end_gate(gate, client)
   end)
@@ -390,13 +402,10 @@ local function test_gateserver()
 end
 
 skynet.start(function()
-  skynet.dispatch("lua", function(_, _, kind, ...)
-    if kind == "socket" or kind == "other" then
-      local event = { ... }
-      if kind == "other" then event[1] = "other " .. event[1] end
-      told[#told + 1] = event
-      if listener then skynet.wakeup(listener) end
-    end
+  skynet.dispatch("lua", function(_, source, kind, event, ...)
+    if not is_heard[source] then return end
+    told[#told + 1] = { kind == "other" and "other " .. event or event, ... }
+    if listener then skynet.wakeup(listener) end
   end)
   test_opening()
   test_frames()

@@ -57,10 +57,20 @@ local function wait_until(condition)
   error("not so after a minute", 2)
 end
 
-local function unread_of(id)
+local function info_of(id)
   for _, info in ipairs(socket.netstat()) do
-    if info.id == id then return info.read end
+    if info.id == id then return info end
   end
+  error(("netstat does not know socket %d"):format(id))
+end
+
+local function has_read(id, bytes)
+  wait_until(function() return info_of(id).read == bytes end)
+  skynet.yield() -- the events, too
+end
+
+local function is_paused(id)
+  wait_until(function() return not info_of(id).reading end)
 end
 
 local function free_port()
@@ -186,7 +196,7 @@ local function test_reading()
     local client, server = pair()
     local data = async(socket.read, server, 5)
     socket.write(client, "abc")
-    wait_until(function() return unread_of(server) == 3 end)
+    has_read(server, 3)
     socket.write(client, "defgh")
     equal(data(), "abcde")
     equal(socket.read(server, 3), "fgh")
@@ -209,6 +219,9 @@ local function test_reading()
     raises("67108865 bytes of socket %d+, the limit is 67108864", socket.read, server, 64 * MIB + 1)
     raises("%-1 bytes of socket", socket.read, server, -1)
     raises("socket 123456789 is not open", socket.read, 123456789)
+    raises("1%.5 bytes of socket", socket.read, server, 1.5)
+    raises("0 bytes for socket", socket.limit, server, 0)
+    raises("many bytes for socket", socket.limit, server, "many")
     socket.limit(server, 1000)
     raises("1001 bytes of socket %d+, the limit is 1000", socket.read, server, 1001)
     raises("no stream but a listener", socket.read, listener)
@@ -224,7 +237,7 @@ local function test_reading()
     equal(socket.readline(server, "\r\n"), "three")
     local line = async(socket.readline, server, "END")
     socket.write(client, "urE")
-    wait_until(function() return unread_of(server) == 21 end)
+    has_read(server, 21)
     socket.write(client, "NDrest")
     equal(line(), "four")
     socket.close(client)
@@ -271,6 +284,17 @@ local function test_reading()
     close(client, server)
   end)
 
+  test("a socket whose reader was killed can be read by another", function()
+    local client, server = pair()
+    local reader = skynet.fork(socket.read, server)
+    skynet.yield()
+    skynet.killthread(reader)
+    local data = async(socket.read, server, 5)
+    socket.write(client, "abcde")
+    equal(data(), "abcde")
+    close(client, server)
+  end)
+
   test("header is a big-endian number", function()
     equal(socket.header "\1\2", 258)
     equal(socket.header "\255\255\255\255", 4294967295)
@@ -283,13 +307,15 @@ local function test_limits()
     local text = ("0123456789abcdef"):rep(MIB // 16)
     socket.write(client, text)
     skynet.error(("paused socket %d"):format(server)) -- for the test outside
-    wait_until(function() return not socket.netstat() or unread_of(server) > 128 * KIB end)
+    is_paused(server)
     local parts, bytes = {}, 0
     while bytes < #text do
       parts[#parts + 1] = assert(socket.read(server))
       bytes = bytes + #parts[#parts]
     end
     equal(table.concat(parts) == text, true)
+    socket.write(client, "end") -- all of the above may have been here before the pause
+    equal(socket.read(server, 3), "end")
     close(client, server)
   end)
 
@@ -309,8 +335,7 @@ local function test_limits()
     local client, server = pair()
     local text = ("x"):rep(2 * MIB)
     socket.write(client, text .. "\n")
-    wait_until(function() return unread_of(server) > 128 * KIB end)
-    skynet.sleep(1) -- the event has been handled, too
+    is_paused(server)
     equal(socket.readline(server) == text, true)
     close(client, server)
   end)
@@ -318,6 +343,7 @@ local function test_limits()
   test("pause stops reading until somebody waits", function()
     local client, server = pair()
     socket.pause(server)
+    is_paused(server)
     socket.write(client, "late")
     equal(socket.read(server), "late")
     local data = async(socket.read, server)
@@ -354,10 +380,9 @@ local function test_limits()
     local piece = ("x"):rep(MIB)
     for _ = 1, 80 do
       if not socket.write(client, piece) then break end
-      wait_until(function() return not unread_of(client) or socket.disconnected(client)
-        or socket.disconnected(server) or unread_of(server) end)
     end
     equal({ line() }, { false, "" })
+    equal(socket.disconnected(server), true)
     close(client, server)
   end)
 end
@@ -367,8 +392,7 @@ local function test_ends()
     local client, server = pair()
     local data = async(socket.read, server, 10)
     socket.write(client, "abc")
-    wait_until(function() return unread_of(server) == 3 end)
-    skynet.sleep(1)
+    has_read(server, 3)
     socket.close(server)
     equal({ data() }, { false, "abc" })
     equal(socket.invalid(server), true)

@@ -1,0 +1,4 @@
+---@meta client.crypt
+
+--- The same as skynet.crypt, for programs without a node.
+return require "skynet.crypt"

@@ -1,0 +1,125 @@
+-- What a script can do wrong ends in an error of its own service, and nowhere else.
+local skynet = require "skynet"
+require "skynet.manager"
+local core = require "skynet.core"
+local check = require "check"
+local test, equal, matches, raises = check.test, check.equal, check.matches, check.raises
+
+local function victim() return skynet.newservice("victim") end
+
+local function interrupt(service)
+  core.command("SIGNAL", skynet.address(service) .. " 0")
+end
+
+--- The service has failed the request and still answers the next one.
+local function fails_alone(service, command, ...)
+  raises("call failed", skynet.call, service, "lua", command, ...)
+  equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+end
+
+--- Interrupts the service again and again until the call is over: it may not have begun when the first one comes.
+local function fails_when_interrupted(command)
+  local service = victim()
+  local is_over = false
+  skynet.fork(function()
+    repeat
+      interrupt(service)
+      skynet.sleep(5)
+    until is_over
+  end)
+  raises("call failed", skynet.call, service, "lua", command)
+  is_over = true
+  skynet.sleep(10)
+  equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+end
+
+skynet.start(function()
+  test("error objects that are tables end in an error", function() fails_alone(victim(), "raise_table") end)
+  test("an error that is nil ends in an error", function() fails_alone(victim(), "raise_nil") end)
+  test("an error whose text cannot be made ends in an error", function() fails_alone(victim(), "raise_untellable") end)
+  test("endless recursion end in an error", function() fails_alone(victim(), "recurse") end)
+  test("endless recursion through pcall end in an error", function() fails_alone(victim(), "recurse_protected") end)
+  test("endless recursion of metamethods end in an error", function() fails_alone(victim(), "recurse_in_metamethods") end)
+  test("a yield to nobody ends in an error", function() fails_alone(victim(), "yield_to_nobody") end)
+  test("a wait across a C function ends in an error", function() fails_alone(victim(), "wait_in_sort") end)
+  test("an error while variables are closed ends in an error", function() fails_alone(victim(), "close_badly") end)
+  test("tables without end end in an error", function() fails_alone(victim(), "eat_tables") end)
+  test("a string of all memory ends in an error", function() fails_alone(victim(), "eat_string") end)
+  test("coroutines without end end in an error", function() fails_alone(victim(), "eat_coroutines") end)
+  test("forks without end end in an error", function() fails_alone(victim(), "eat_forks") end)
+  test("an error in a timer or a fork ends nothing else", function()
+    local service = victim()
+    equal(skynet.call(service, "lua", "raise_everywhere"), true)
+    equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+  end)
+  test("an endless loop can be interrupted", function() fails_when_interrupted("loop") end)
+  test("an endless loop that catches errors can be interrupted", function() fails_when_interrupted("loop_protected") end)
+  test("an endless loop in a coroutine can be interrupted", function() fails_when_interrupted("loop_in_coroutine") end)
+  test("an endless loop in skynet.coroutine can be interrupted", function()
+    fails_when_interrupted("loop_in_skynet_coroutine")
+  end)
+  test("an endless closing can be interrupted", function()
+    local service = victim()
+    skynet.send(service, "lua", "loop_in_closing")
+    local is_over = false
+    skynet.fork(function()
+      repeat
+        interrupt(service)
+        skynet.sleep(5)
+      until is_over
+    end)
+    equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+    is_over = true
+  end)
+  test("interrupting a service that does nothing changes nothing", function()
+    local service = victim()
+    for _ = 1, 100 do interrupt(service) end
+    equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+  end)
+  test("messages that lie are refused one by one", function()
+    local service = victim()
+    for _, bytes in ipairs { "\xff\xff\xff", "\x06\x0a", ("\x0e"):rep(100000), "\xfe\x22\xff\xff\xff\x7f", "\x25\xff\xff\xff\xff" } do
+      equal(core.send(service, skynet.PTYPE_LUA, 0, bytes), 0)
+    end
+    equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+  end)
+  test("what cannot be packed is refused where it is sent", function()
+    local service = victim()
+    local cyclic, deep = {}, {}
+    cyclic.cyclic = cyclic
+    local at = deep
+    for _ = 1, 40 do
+      at.deeper = {}
+      at = at.deeper
+    end
+    raises("too depth", skynet.call, service, "lua", "echo", cyclic)
+    raises("too depth", skynet.send, service, "lua", "echo", deep)
+    raises("Unsupport type function", skynet.send, service, "lua", "echo", print)
+    equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+  end)
+  test("functions of the runtime refuse nonsense", function()
+    for name, f in pairs(core) do
+      -- what pack() gives is the caller's to free
+      if name ~= "callback" and name ~= "command" and name ~= "trash" and name ~= "pack" then
+        for _, nonsense in ipairs { {}, "nonsense", -1, 1.5, true, print } do
+          pcall(f, nonsense, nonsense, nonsense, nonsense, nonsense)
+          pcall(f, nonsense)
+        end
+        pcall(f)
+      end
+    end
+    raises("from 0 to 2%^31%-1", core.send, skynet.self(), 10, 2 ^ 31, "")
+    raises("size must be", core.send, skynet.self(), 10, 0, (skynet.pack("x")), -5)
+    raises("size must be", core.send, skynet.self(), 10, 0, (skynet.pack("x")))
+    raises("address 0", core.send, 0, 10, 0, skynet.pack("x"))
+    raises("must be a string or number", core.send, {}, 10, 0, skynet.pack("x"))
+    raises("invalid param table", core.send, skynet.self(), 10, 0, {})
+    raises("invalid param", skynet.trash, {})
+  end)
+  test("a service that was killed in the middle of a call fails it and closes", function()
+    local service = victim()
+    skynet.timeout(2, function() skynet.kill(service) end)
+    raises("call failed", skynet.call, service, "lua", "wait")
+  end)
+  check.done()
+end)

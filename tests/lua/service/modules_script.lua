@@ -1,0 +1,189 @@
+-- C++ modules between services: skynet.stm, skynet.debugchannel, skynet.memory, and the harbor.
+local skynet = require "skynet"
+require "skynet.manager"
+local stm = require "skynet.stm"
+local debugchannel = require "skynet.debugchannel"
+local memory = require "skynet.memory"
+local check = require "check"
+local test = check.test
+
+local peer
+
+local function ask(...) return skynet.call(peer, "lua", ...) end
+
+local function in_background(f, ...)
+  local result = {}
+  skynet.fork(function(...)
+    result.values = table.pack(pcall(f, ...))
+    skynet.wakeup(result)
+  end, ...)
+  return function()
+    if not result.values then skynet.wait(result) end
+    return result.values
+  end
+end
+
+local function test_stm()
+  local writer = stm.new(skynet.pack("first", 1))
+  test("another service reads each version of a value once", function()
+    ask("open_copy", stm.copy(writer))
+    check.equal({ ask "read" }, { true, "first", 1 })
+    check.equal({ ask "read" }, { false })
+    writer(skynet.pack("second", 2))
+    writer(skynet.pack("third", 3))
+    check.equal({ ask "read" }, { true, "third", 3 })
+  end)
+  test("a reader outlives its writer", function()
+    writer = nil
+    collectgarbage()
+    check.equal({ ask "read" }, { false })
+  end)
+  test("versions are whole and in order while two workers write and read", function()
+    local rising = stm.new(skynet.pack(0, ""))
+    ask("open_copy", stm.copy(rising))
+    local result = in_background(ask, "read_rising", 300)
+    for number = 1, 300 do
+      rising(skynet.pack(number, string.rep("x", number)))
+      if number % 10 == 0 then skynet.yield() end
+    end
+    check.equal(result(), { true, 300, n = 2 })
+  end)
+  test("a copy that was invented or is taken fails there and nothing else", function()
+    local value = stm.new(skynet.pack "value")
+    local copy = stm.copy(value)
+    ask("open_copy", copy)
+    check.raises("call failed", ask, "open_copy", copy)
+    check.raises("call failed", ask, "open_copy", 12345)
+    check.equal({ ask "read" }, { true, "value" })
+  end)
+end
+
+local function test_channel()
+  local channel, handle = debugchannel.create()
+  test("lines reach another service in order", function()
+    channel:write "one"
+    ask("connect", handle)
+    channel:write "two"
+    check.equal(ask("read_line"), "one")
+    check.equal(ask("read_line"), "two")
+    check.equal(ask("read_line"), nil)
+  end)
+  test("a service that waits for a line gets it from another worker", function()
+    local result = in_background(ask, "read_line", 6000)
+    skynet.yield()
+    channel:write "awaited"
+    check.equal(result(), { true, "awaited", n = 2 })
+  end)
+  test("a read ends with its timeout", function()
+    local start = skynet.now()
+    check.equal(ask("read_line", 5), nil)
+    local waited = skynet.now() - start
+    if waited < 4 or waited > 3000 then error(waited .. " cs instead of 5") end
+  end)
+  test("the other service may write as well", function()
+    ask("write_line", "back")
+    check.equal(channel:read(6000), "back")
+  end)
+  test("a channel connects two and no more", function()
+    check.raises("call failed", ask, "connect", handle)
+  end)
+  test("a read ends when the other service is done", function()
+    ask "end_channel"
+    check.equal(channel:read(6000), nil)
+  end)
+end
+
+local function test_hook()
+  test("a hook stops a coroutine that does not end", function()
+    local loop = coroutine.create(function() while true do end end)
+    debugchannel.sethook(loop, function(event) return event == "count" end, "", 1000)
+    check.equal({ coroutine.resume(loop) }, { true })
+    check.equal(coroutine.status(loop), "suspended")
+  end)
+  test("a hook stops a coroutine at each line, and it goes on where it stood", function()
+    local lines = 0
+    local thread = coroutine.create(function(n)
+      local sum = n
+      sum = sum + 1
+      return sum
+    end)
+    debugchannel.sethook(thread, function() lines = lines + 1 return true end, "l")
+    local result = { coroutine.resume(thread, 41) }
+    while coroutine.status(thread) == "suspended" do result = { coroutine.resume(thread) } end
+    check.equal({ lines, table.unpack(result) }, { 3, true, 42 })
+  end)
+end
+
+local function test_memory()
+  test("the allocator tells what is used", function()
+    local is_replaced = skynet.getenv "sanitize" ~= nil  -- a sanitizer's allocator tells the C library nothing
+    check.equal({ math.type(memory.total()), memory.total() > 0 }, { "integer", not is_replaced })
+    check.equal(math.type(memory.block()), "integer")
+    check.equal(memory.current(), 0)
+    check.equal(memory.info(), {})
+  end)
+  test("without jemalloc its figures are zero and its profile is off", function()
+    local names = {}
+    for name, figure in pairs(memory.jestat()) do
+      check.equal(figure, 0)
+      names[#names + 1] = name
+    end
+    check.equal(#names, 5)
+    check.equal({ memory.mallctl "stats.active", memory.dumpheap(), memory.profactive(),
+                  memory.profactive(true) }, { 0, -1, false, false })
+  end)
+  test("dumps are printed", function()
+    memory.dump()
+    memory.dumpinfo "a"
+  end)
+end
+
+--- What editors are told (lualib/types) and what there is.
+local function test_types()
+  test("editors know exactly the functions that there are", function()
+    for _, name in ipairs { "md5.core", "skynet.crypt", "skynet.debugchannel", "skynet.memory", "skynet.stm" } do
+      local path = skynet.getenv "types" .. "/" .. name:gsub("%.", "/") .. ".lua"
+      local file <close> = assert(io.open(path))
+      local text = file:read "a"
+      check.equal(text:match "^%-%-%-@meta (%S+)", name)
+      local own = text:match "return (%w+)%s*$"
+      local told, found = {}, {}
+      for key in text:gmatch("\nfunction " .. own .. "%.([%w_]+)%(") do told[#told + 1] = key end
+      for key in text:gmatch("\n" .. own .. "%.([%w_]+) = ") do told[#told + 1] = key end
+      for key in pairs(require(name)) do found[#found + 1] = key end
+      table.sort(told)
+      table.sort(found)
+      check.equal(told, found)
+    end
+  end)
+end
+
+local function test_harbor()
+  test("a script cannot make the harbor follow its pointers", function()
+    skynet.register_protocol { name = "system", id = skynet.PTYPE_SYSTEM, pack = function(s) return s end }
+    local harbor = 5
+    check.equal(skynet.send(harbor, "system", string.rep("\1", 48)), nil)
+    check.equal(skynet.call(".cslave", "lua", "QUERYNAME", "DATACENTER") ~= nil, true)
+  end)
+  test("a call to another node fails", function()
+    check.raises("call failed", skynet.call, 0x02000001, "lua", "anything")
+  end)
+  test("messages to a global name wait until somebody has it", function()
+    local result = in_background(skynet.call, "PEERNAME", "lua", "echo", "late")
+    skynet.yield()
+    local echo = skynet.newservice "echo"
+    skynet.name("PEERNAME", echo)
+    check.equal(result(), { true, "late", n = 2 })
+  end)
+end
+
+skynet.start(function()
+  peer = skynet.newservice "modules_peer"
+  test_stm()
+  test_channel()
+  test_hook()
+  test_memory()
+  test_types()
+  test_harbor()
+  check.done()
+end)

@@ -1,0 +1,99 @@
+-- Does wrong what it is told to do wrong. It may have 16 MiB.
+local skynet = require "skynet"
+local co = require "skynet.coroutine"
+
+skynet.memlimit(16 << 20)
+
+local command = {}
+
+function command.echo(...) skynet.retpack(...) end
+
+function command.raise_table() error {} end
+
+function command.raise_nil() error(nil) end
+
+function command.raise_untellable()
+  error(setmetatable({}, { __tostring = function() error "no text" end }))
+end
+
+function command.recurse()
+  local function again() return 1 + again() end
+  again()
+end
+
+function command.recurse_protected()
+  local function again() return pcall(again) end
+  again()
+  error "came back"
+end
+
+function command.recurse_in_metamethods()
+  local t = setmetatable({}, { __index = function(t, k) return t[k .. "x"] end })
+  return t.x
+end
+
+function command.yield_to_nobody() coroutine.yield() end
+
+function command.wait_in_sort()
+  table.sort({ 3, 2, 1 }, function() skynet.sleep(1) end)
+end
+
+function command.close_badly()
+  local first <close> = setmetatable({}, { __close = function() error "first" end })
+  local second <close> = setmetatable({}, { __close = function() skynet.sleep(1) end })
+  error "before"
+end
+
+function command.eat_tables()
+  local all = {}
+  while true do all[#all + 1] = { {}, {} } end
+end
+
+function command.eat_string()
+  local s = "all of it"
+  while true do s = s .. s end
+end
+
+function command.eat_coroutines()
+  local all = {}
+  while true do all[#all + 1] = coroutine.create(print) end
+end
+
+function command.eat_forks()
+  while true do skynet.fork(skynet.wait) end
+end
+
+function command.raise_everywhere()
+  skynet.fork(error, "in a fork")
+  skynet.timeout(0, function() error "in a timer" end)
+  skynet.sleep(1)
+  skynet.retpack(true)
+end
+
+-- The table is for race detectors, which deliver signals when memory is taken.
+function command.loop()
+  while true do local _ = {} end
+end
+
+function command.loop_protected()
+  while true do pcall(command.loop) end
+end
+
+function command.loop_in_coroutine()
+  coroutine.wrap(command.loop)()
+end
+
+function command.loop_in_skynet_coroutine()
+  co.wrap(command.loop)()
+end
+
+function command.loop_in_closing()
+  local endless <close> = setmetatable({}, { __close = command.loop })
+  error "now close"
+end
+
+function command.wait() skynet.wait() end
+
+skynet.start(function()
+  skynet.dispatch("lua", function(_, _, name, ...) command[name](...) end)
+end)

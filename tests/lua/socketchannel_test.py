@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""skynet.socketchannel."""
+import unittest
+
+from lua_node import LuaTest
+
+
+class SocketChannelTest(LuaTest):
+    def test_requests_find_their_answers_and_connections_come_back(self):
+        node = self.run_script("socketchannel_script")
+        node.wait_for_line(r"socket: unknown session : 77$")
+        node.wait_for_line(r"socket: disconnect detected 127\.0\.0\.1 \d+$")
+        node.wait_for_line(r"socket: auth failed the password is wrong$")
+        node.wait_for_line(r"socket: connect to backup host 127\.0\.0\.1 \d+$")
+        node.wait_for_line(r"Connect to 127\.0\.0\.1:\d+ failed \(.*refused\)$")
+        self.assert_stops(node)
+
+
+if __name__ == "__main__":
+    unittest.main()
