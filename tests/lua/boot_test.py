@@ -55,6 +55,13 @@ class BootTest(LuaTest):
         node.wait_for_line(r"harbor = 0 means a single node: standalone must not be set")
         self.assertNotIn("boot probe runs", node.log())
 
+    def test_a_node_of_a_network_says_what_it_misses_and_ends(self):
+        node = self.start_lua("boot_probe", harbor=1)
+        self.assertEqual(node.wait(), 0, node.story())
+        self.assertIn("bootstrap: harbor = 1 is a node of a network; a single node has harbor = 0", node.log())
+        self.assertRegex(node.log(), "Can't load service cslave:")
+        self.assertRegex(node.log(), "bootstrap: service cslave does not start .*the node ends")
+
     def test_the_loader_finds_services_in_folders_of_their_own(self):
         source = (HERE / "service" / "loader_probe" / "main.lua").read_text()
         expected = re.findall(r'^\s*test\("([^"]+)"', source, re.MULTILINE)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The debug console through a TCP client and over HTTP: every command, its exact output, and who is refused."""
+import pathlib
 import re
 import socket
 import unittest
@@ -444,8 +445,8 @@ class DoorTest(ConsoleTest):
     def test_only_the_own_machine_reaches_it_by_default(self):
         self.start_console()
         self.assertIn(self.port, self.node.listening_ports())
-        line = next(line for line in open(f"/proc/{self.node.pid}/net/tcp") if f":{self.port:04X} " in line)
-        self.assertIn(" 0100007F:", line)
+        sockets = pathlib.Path(f"/proc/{self.node.pid}/net/tcp").read_text()
+        self.assertRegex(sockets, rf"(?m)^ *\d+: 0100007F:{self.port:04X} ")
 
     def test_it_listens_where_its_arguments_say(self):
         node = self.start_lua("console_script", console_arguments="0.0.0.0 0")
@@ -470,6 +471,23 @@ class DoorTest(ConsoleTest):
         client.write("getenv start\n" * 5000)
         for _ in range(5000):
             self.assertEqual([client.line(), client.line()], ["start\tconsole_script", OK])
+
+    def test_a_client_that_sends_no_more_gets_its_answers(self):
+        self.start_console()
+        client = self.client()
+        client.write("getenv start\nping .echo\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        self.assertRegex(client.rest(), r"^start\tconsole_script\n<CMD OK>\n\d+\n<CMD OK>\n$")
+
+    def test_a_unix_socket_is_as_good_as_a_port(self):
+        self.node = self.start_lua("console_script", console_arguments="unix:FOLDER/console 0")
+        path = self.node.wait_for_line(r"Start debug console at unix:(\S+/console)\b")[1]
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"getenv start\n")
+            client.shutdown(socket.SHUT_WR)
+            text = b"".join(iter(lambda: client.recv(4096), b""))
+        self.assertEqual(text, b"Welcome to skynet console\nstart\tconsole_script\n<CMD OK>\n")
 
     def test_more_consoles_than_allowed_are_refused(self):
         self.start_console(console_max_conn=2)
