@@ -112,6 +112,16 @@ local function test_hook()
     while coroutine.status(thread) == "suspended" do result = { coroutine.resume(thread) } end
     check.equal({ lines, table.unpack(result) }, { 3, true, 42 })
   end)
+  test("a hook that stops a coroutine of the service itself ends that one and no other", function()
+    local is_beyond = false
+    skynet.fork(function()
+      debugchannel.sethook(function() return true end, "l")
+      is_beyond = false
+      is_beyond = true
+    end)
+    skynet.sleep(1)
+    check.equal(is_beyond, false)
+  end)
 end
 
 local function test_memory()
