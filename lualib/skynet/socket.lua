@@ -30,20 +30,12 @@ local socket = {
   resolve = driver.resolve,
 }
 
-local part_of = {
-  udp = "datagram", udp_connect = "datagram", udp_listen = "datagram", udp_dial = "datagram",
-}
-for name in ("open bind stdin listen start read readall readline block close close_fd shutdown \z
-              abandon pause limit invalid disconnected warning onclose"):gmatch "%S+" do
-  part_of[name] = "stream"
-end
-
 return setmetatable(socket, {
   __index = function(self, name)
-    local part = part_of[name]
-    if part then
-      for key, f in pairs(require("skynet.socket." .. part)) do rawset(self, key, f) end
-      return rawget(self, name)
+    local part = tostring(name):find "^udp" and "datagram" or "stream"
+    for key, f in pairs(require("skynet.socket." .. part)) do
+      if rawget(self, key) == nil then rawset(self, key, f) end -- a script may have put its own there
     end
+    return rawget(self, name)
   end,
 })

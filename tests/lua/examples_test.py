@@ -21,6 +21,13 @@ AT_ONCE_SECONDS = 2.0  # what is promised for 2,000 clients on a quiet machine
 
 
 class ExampleTest(LuaTest):
+    def begin_to_connect(self, port):
+        connection = socket.socket()
+        self.addCleanup(connection.close)
+        connection.setblocking(False)
+        connection.connect_ex(("127.0.0.1", port))
+        return connection
+
     def start_example(self, name, pattern, **settings):
         """The main script of an example: (node, the port that it logs)."""
         services = f"{ROOT}/examples/{name}/?.lua;{SETTINGS['luaservice']}"
@@ -126,10 +133,7 @@ class ChatTest(ExampleTest):
         connections, received = [], {}
         begin = time.monotonic()
         for _ in range(count):
-            connection = socket.socket()
-            self.addCleanup(connection.close)
-            connection.setblocking(False)
-            connection.connect_ex(("127.0.0.1", port))
+            connection = self.begin_to_connect(port)
             selector.register(connection, selectors.EVENT_READ)
             connections.append(connection)
             received[connection] = b""
@@ -178,7 +182,7 @@ class OtherExamplesTest(ExampleTest):
     def test_a_full_descriptor_table_does_not_end_the_echo_server(self):
         node, port = self.start_example("echo_lua", r"echo on 127\.0\.0\.1:(\d+)$", echo_host="127.0.0.1", echo_port=0,
                                         preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
-        crowd = [connect(port) for _ in range(100)]
+        crowd = [self.begin_to_connect(port) for _ in range(100)]
         node.wait_for_line(r"socket: accept error: Too many open files$")
         for client in crowd:
             client.close()

@@ -30,8 +30,9 @@ def answers(port):
 
 
 class GateTest(LuaTest):
-    def test_every_command_and_report_of_the_gate_is_as_it_should_be(self):
-        node = self.run_script("gate_script")
+    @for_each_mode
+    def test_every_command_and_report_of_the_gate_is_as_it_should_be(self, net_threads):
+        node = self.run_script("gate_script", net_threads=net_threads)
         node.wait_for_line(r"Listen on 0\.0\.0\.0:0$")
         node.wait_for_line(r"gateserver: the handler needs a function `message`")
         self.assert_stops(node)

@@ -5,11 +5,13 @@ import re
 import unittest
 
 from lua_node import LuaTest
+from node import for_each_mode
 
 
 class SocketTest(LuaTest):
-    def test_every_function_does_what_it_says(self):
-        node = self.run_script("socket_script")
+    @for_each_mode
+    def test_every_function_does_what_it_says(self, net_threads):
+        node = self.run_script("socket_script", net_threads=net_threads)
         self.assertIn("the function of the listener fails", node.log())
         node.wait_for_line(r"WARNING: \d+ K bytes need to send out \(fd = \d+\)$")
         paused = node.wait_for_line(r"paused socket (\d+)")[1]

@@ -3,11 +3,13 @@
 import unittest
 
 from lua_node import LuaTest
+from node import for_each_mode
 
 
 class SocketChannelTest(LuaTest):
-    def test_requests_find_their_answers_and_connections_come_back(self):
-        node = self.run_script("socketchannel_script")
+    @for_each_mode
+    def test_requests_find_their_answers_and_connections_come_back(self, net_threads):
+        node = self.run_script("socketchannel_script", net_threads=net_threads)
         node.wait_for_line(r"socket: unknown session : 77$")
         node.wait_for_line(r"socket: disconnect detected 127\.0\.0\.1 \d+$")
         node.wait_for_line(r"socket: auth failed the password is wrong$")

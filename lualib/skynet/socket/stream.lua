@@ -237,8 +237,8 @@ function socket.shutdown(id)
   driver.shutdown(id)
 end
 
----Forgets a socket that another service is going to start. What this service has got and not read is
----dropped; what comes from now on waits for the other one.
+---Forgets a socket that another service is going to start. Reading stops until then; what this service
+---has got and not read, or still gets before it stops, is dropped.
 ---@param id integer
 function socket.abandon(id)
   local entry = sockets[id]
