@@ -6,7 +6,7 @@ import re
 import socket
 import unittest
 
-from lua_node import HERE, SETTINGS, LuaTest
+from lua_node import HERE, ROOT, SETTINGS, LuaTest
 from node import DEADLINE
 
 OK, ERROR = "<CMD OK>", "<CMD Error>"
@@ -106,6 +106,9 @@ class CommandTest(ConsoleTest):
             page = self.ask(f"help {command}")
             self.assertRegex(page[0], rf"^{command}( |$)")
             self.assertGreater(len(page), 1)
+        reference = (ROOT / "docs" / "reference" / "debug-console.md").read_text()
+        rows = [f"| `{page[0]}` | {page[1]} |" for page in map(self.ask, (f"help {name}" for name in COMMANDS))]
+        self.assertIn("\n".join(rows) + "\n", reference)
         self.assertEqual(self.ask("help nonsense", ERROR), ["there is no command nonsense"])
 
     def test_an_unknown_command_is_told_in_three_lines(self):
