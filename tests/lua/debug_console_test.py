@@ -205,11 +205,17 @@ class CommandTest(ConsoleTest):
         self.assertEqual(self.ask("call .echo 'echo'"), ["n\t0"])
         self.assertRegex(self.ask("call .echo 'fail'", ERROR)[0], "call failed")
         self.assertRegex(self.ask("call .echo 'echo' 'x'", ERROR)[0], "is no list of Lua expressions")
+        self.assertEqual(self.ask("call .echo (function() while true do end end)()", ERROR),
+                         ["the expressions take too long"])
+        self.assertRegex(self.ask("call .echo nothing.x", ERROR)[0], "attempt to index a nil value")
         self.assertEqual(self.ask("call .echo", ERROR), ["the values to send are missing: Lua expressions"])
 
     def test_inject_runs_a_file_in_the_service(self):
         self.assertEqual(self.ask(f"inject .echo {HERE}/lib/injected.lua one"), ["injected into\twatched\tone"])
         self.assertRegex(self.ask("inject .echo /no/such/file", ERROR)[0], "Can't open /no/such/file")
+        self.assertEqual(self.ask("inject .echo /dev/zero", ERROR), ["/dev/zero has more than 1048576 bytes"])
+        self.assertRegex(self.ask("inject .echo /", ERROR)[0], "Can't read /: ")
+        self.assertEqual(self.ask("inject .echo", ERROR), ["the name of a file is missing"])
 
     def test_dbgcmd_runs_any_debug_command(self):
         self.assertRegex(self.ask("dbgcmd .echo MEM")[0], r"^\d+\.\d+$")
