@@ -35,6 +35,10 @@ function skynet.start(start)
 	scheduler.init_thread = skynet.timeout(0, function()
 		skynet.init_service(start)
 		scheduler.init_thread = nil
+		-- What starting has left behind would stay for as long as the service has nothing to do.
+		if collectgarbage "count" < 1024 then
+			collectgarbage()
+		end
 	end)
 end
 

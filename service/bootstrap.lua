@@ -22,7 +22,8 @@ local function start_single_node()
   return start_or_abort "cdummy"
 end
 
-local function start_node_of_network()
+local function start_node_of_network(harbor)
+  skynet.error(string.format("bootstrap: harbor = %d is a node of a network; a single node has harbor = 0", harbor))
   if skynet.getenv "standalone" then
     start_or_abort "cmaster"
   end
@@ -41,7 +42,7 @@ skynet.start(function()
   skynet.name(".launcher", assert(skynet.launch("snlua", "launcher"), "bootstrap: no launcher"))
 
   local harbor = tonumber(skynet.getenv "harbor" or 0)
-  skynet.name(".cslave", harbor == 0 and start_single_node() or start_node_of_network())
+  skynet.name(".cslave", harbor == 0 and start_single_node() or start_node_of_network(harbor))
 
   if skynet.getenv "standalone" then
     skynet.name("DATACENTER", skynet.newservice "datacenterd")

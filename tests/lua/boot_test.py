@@ -28,6 +28,12 @@ class BootTest(LuaTest):
         node.wait_for_line(r"^\[:00000002\] KILL self$")
         self.assert_stops(node)
 
+    def test_a_node_whose_first_service_is_nowhere_does_not_start(self):
+        node = self.start_lua("boot_probe", bootstrap="snlua no_such_bootstrap")
+        self.assertEqual(node.wait(), 1, node.story())
+        self.assertIn("Can't load service no_such_bootstrap", node.log())
+        self.assertIn('cannot start the first service: bootstrap = "snlua no_such_bootstrap"', node.errors())
+
     def test_a_start_service_that_is_nowhere_is_told_with_all_places(self):
         node = self.start_lua("no_such_service")
         node.wait_for_line(r"Can't load service no_such_service:")
@@ -54,6 +60,13 @@ class BootTest(LuaTest):
         node = self.start_lua("boot_probe", standalone="127.0.0.1:2013")
         node.wait_for_line(r"harbor = 0 means a single node: standalone must not be set")
         self.assertNotIn("boot probe runs", node.log())
+
+    def test_a_node_of_a_network_says_what_it_misses_and_ends(self):
+        node = self.start_lua("boot_probe", harbor=1)
+        self.assertEqual(node.wait(), 0, node.story())
+        self.assertIn("bootstrap: harbor = 1 is a node of a network; a single node has harbor = 0", node.log())
+        self.assertRegex(node.log(), "Can't load service cslave:")
+        self.assertRegex(node.log(), "bootstrap: service cslave does not start .*the node ends")
 
     def test_the_loader_finds_services_in_folders_of_their_own(self):
         source = (HERE / "service" / "loader_probe" / "main.lua").read_text()

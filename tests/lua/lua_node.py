@@ -5,7 +5,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-from node import NodeTest  # noqa: E402
+from node import SANITIZE, NodeTest, full_or  # noqa: E402,F401
 
 HERE = ROOT / "tests" / "lua"
 SETTINGS = {

@@ -2,7 +2,10 @@
 """The library `skynet`, and what a script must not be able to do to its node."""
 import unittest
 
-from lua_node import LuaTest
+from lua_node import SANITIZE, LuaTest, full_or
+
+IDLE = full_or(10000, 100 if SANITIZE else 1000)
+IDLE_BYTES = 50000  # the budget of an idle Lua service, resident
 
 
 class SkynetTest(LuaTest):
@@ -15,6 +18,14 @@ class SkynetTest(LuaTest):
         node = self.run_script("core_script")
         node.wait_for_line(r"<TRACE tag> \d+ a step : .*core_script\.lua:\d+")
         node.wait_for_line(r"lua call \[[0-9a-f]+ to :[0-9a-f]+ : \d+ msgsz = \d+\] error : \x1b\[31m.*a handler fails")
+        self.assert_stops(node)
+
+    def test_idle_services_cost_little(self):
+        node = self.start_lua("many_idle", idle=IDLE)
+        each = int(node.wait_for_line(f"many idle: {IDLE} services, (-?\\d+) bytes each", deadline=300)[1])
+        print(f"{IDLE} idle Lua services, {each} bytes each")
+        if not SANITIZE:
+            self.assertLessEqual(each, IDLE_BYTES)
         self.assert_stops(node)
 
     def test_a_script_harms_its_own_service_only(self):

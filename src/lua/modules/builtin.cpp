@@ -3,6 +3,7 @@
 #include "lua/core_module.hpp"
 #include "lua/coroutine_module.hpp"
 #include "lua/modules/open.hpp"
+#include "lua/require_module.hpp"
 #include "lua/skynet_calls.hpp"
 
 namespace skyloom::lua {
@@ -13,6 +14,7 @@ constexpr BuiltinModule kModules[] = {
     {"client.socket", luaopen_client_socket},
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
+    {"skyloom.require", luaopen_skyloom_require},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},
     {"skynet.core", luaopen_skynet_core},

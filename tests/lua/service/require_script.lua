@@ -83,7 +83,56 @@ skynet.start(function()
     check.equal(require "made.up", "made.up!")
   end)
   test("init needs a function", function()
-    check.raises("init needs a function, not a nil", loader.init)
+    check.raises("init needs a function, not a no value", loader.init)
+    check.raises("init needs a function, not a table", loader.init, {})
+  end)
+  test("init runs its function at once when nothing is loaded any more", function()
+    local runs = 0
+    loader.init(function()
+      skynet.yield()
+      runs = runs + 1
+    end)
+    check.equal(runs, 1)
+  end)
+  test("init functions of a module may yield, and their error is the module's", function()
+    local runs = 0
+    package.preload["with.init"] = function()
+      loader.init(function()
+        skynet.yield()
+        runs = runs + 1
+      end)
+      loader.init(function()
+        if runs == 1 then error "the first try fails" end
+      end)
+      return "with init"
+    end
+    check.raises("the first try fails", require, "with.init")
+    check.equal(package.loaded["with.init"], nil)
+    check.equal(require "with.init", "with init")
+    check.equal(runs, 2)
+  end)
+  test("init functions of a module inside a module run before those of the outer one", function()
+    local ran = {}
+    package.preload["inner"] = function() loader.init(function() ran[#ran + 1] = "inner" end) end
+    package.preload["outer"] = function()
+      loader.init(function() ran[#ran + 1] = "outer" end)
+      require "inner"
+      loader.init(function() ran[#ran + 1] = "outer again" end)
+    end
+    require "outer"
+    check.equal(ran, { "inner", "outer", "outer again" })
+  end)
+  test("a module may be false, and the first caller is told where it was", function()
+    package.preload["no.module"] = function() return false end
+    check.equal({ require "no.module" }, { false, ":preload:" })
+    check.equal({ require "no.module" }, { false })
+  end)
+  test("a module may set what it is itself", function()
+    package.preload["sets.itself"] = function(name) package.loaded[name] = "itself" end
+    check.equal(require "sets.itself", "itself")
+  end)
+  test("init_all is over once the service has started", function()
+    check.equal(loader.init_all(), nil)
   end)
   check.done()
 end)
