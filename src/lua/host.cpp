@@ -295,7 +295,7 @@ void Host::interrupt() noexcept {
 void Host::on_interrupt(int) noexcept {
   Host* const host = t_inside;
   if (host == nullptr || !host->is_interrupted_.exchange(false)) return;  // it has left meanwhile
-  host->strikes_ = 0;
+  host->strikes_.store(1, std::memory_order_relaxed);                     // read by this thread
   lua_sethook(host->active_.load(std::memory_order_relaxed), strike, LUA_MASKCOUNT, 1);
 }
 
@@ -304,14 +304,18 @@ void Host::on_interrupt(int) noexcept {
 void Host::strike(lua_State* L, lua_Debug*) {
   Host& host = of(L);
   constexpr int kRoom[] = {1000, 100, 10, 1};
-  const int step = std::min<int>(host.strikes_++, std::size(kRoom) - 1);
+  const int strikes = host.strikes_.load(std::memory_order_relaxed);  // this thread's
+  host.strikes_.store(strikes + 1, std::memory_order_relaxed);        // as above
+  const int step = std::min<int>(std::max(strikes, 1), std::size(kRoom)) - 1;
   lua_sethook(L, strike, LUA_MASKCOUNT, kRoom[step]);
   luaL_error(L, "signal 0");
 }
 
 void Host::end_strikes(lua_State* coroutine) noexcept {
   if (lua_gethook(coroutine) == strike) lua_sethook(coroutine, nullptr, 0, 0);
-  if (t_inside == this && active_.load(std::memory_order_relaxed) == state_) strikes_ = 0;
+  // Caught and gone on inside of a coroutine of the program: not over yet.
+  if (active_.load(std::memory_order_relaxed) != state_) return;
+  strikes_.store(0, std::memory_order_relaxed);  // this thread's
 }
 
 }  // namespace skyloom::lua

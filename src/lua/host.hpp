@@ -81,7 +81,7 @@ class Host {
 
   // After code of `coroutine` has run: what was struck there is over.
   void forgive(lua_State* coroutine) noexcept {
-    if (strikes_ != 0) end_strikes(coroutine);
+    if (strikes_.load(std::memory_order_relaxed) != 0) end_strikes(coroutine);  // this thread's
   }
   // Failed requests are answered with their reason (`call_traceback`).
   bool tells_errors() const noexcept { return tells_errors_; }
@@ -118,7 +118,7 @@ class Host {
   std::atomic<pthread_t> thread_{};  // that is inside; zero: nobody
   std::atomic<bool> is_interrupted_{false};
   bool tells_errors_ = false;
-  int strikes_ = 0;  // of the interrupt under way
+  std::atomic<int> strikes_{0};  // of the interrupt under way, and one for its hook
 };
 
 }  // namespace skyloom::lua

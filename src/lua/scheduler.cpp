@@ -152,7 +152,11 @@ Coroutine& Scheduler::take(lua_State* L, int arguments) {
     lua_rawset(L, -4);  // from here on nothing can raise but for lack of memory for the record
     coroutine =
         static_cast<Coroutine*>(StateMemory::allocate(&host_, nullptr, 0, sizeof(Coroutine)));
-    if (coroutine == nullptr) luaL_error(L, "not enough memory");
+    if (coroutine == nullptr) {
+      lua_pushnil(L);
+      lua_rawset(L, -3);
+      luaL_error(L, "not enough memory");
+    }
     new (coroutine) Coroutine;
     coroutine->thread = thread;
     coroutine->after = all_;
@@ -387,23 +391,30 @@ void Scheduler::forget_tokens_of(lua_State* L, Coroutine& coroutine) {
 // --- the end
 
 void Scheduler::leave(lua_State* L) {
-  while (forked_.pop() != nullptr) {
-  }
-  while (woken_.pop() != nullptr) {
+  while (forked_.pop() != nullptr || woken_.pop() != nullptr) {
   }
   answer_everybody(L);
-  // Closing variables may send, and wait for nobody.
-  for (Coroutine* coroutine = all_; coroutine != nullptr; coroutine = coroutine->after) {
-    const bool is_waiting = coroutine->state == Coroutine::State::kWaiting ||
-                            coroutine->state == Coroutine::State::kWoken;
-    if (!is_waiting || !coroutine->is_started) continue;
-    coroutine->state = Coroutine::State::kGone;
-    call_protected(L, close_variables, coroutine->thread, 0);
+  // Closing variables may send, and wait for nobody. It may end other coroutines: look anew each
+  // time.
+  while (Coroutine* const waiting = find_started_waiter()) {
+    waiting->state = Coroutine::State::kGone;
+    call_protected(L, close_variables, waiting->thread, 0);
+  }
+  while (forked_.pop() != nullptr || woken_.pop() != nullptr) {
   }
   answer_responses_with_error(L);  // closing may have made more of them
   tell_callees();
   skynet_callback(context(), nullptr, on_message_after_exit);
   skynet_command(context(), "EXIT", nullptr);
+}
+
+Coroutine* Scheduler::find_started_waiter() const noexcept {
+  for (Coroutine* coroutine = all_; coroutine != nullptr; coroutine = coroutine->after) {
+    const bool is_waiting = coroutine->state == Coroutine::State::kWaiting ||
+                            coroutine->state == Coroutine::State::kWoken;
+    if (is_waiting && coroutine->is_started) return coroutine;
+  }
+  return nullptr;
 }
 
 void Scheduler::answer_everybody(lua_State* L) {

@@ -141,6 +141,7 @@ class Scheduler {
   void forget_responses_to(lua_State* L, uint32_t handle);
   void forget_tokens_of(lua_State* L, Coroutine& coroutine);
   void tell_callees() noexcept;
+  Coroutine* find_started_waiter() const noexcept;
   void answer_responses_with_error(lua_State* L);
   void forget_session(Coroutine& coroutine) noexcept;
   void put_back(Coroutine& coroutine) noexcept;
