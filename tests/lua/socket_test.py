@@ -10,7 +10,7 @@ from node import for_each_mode
 
 class SocketTest(LuaTest):
     @for_each_mode
-    def test_every_function_does_what_it_says(self, net_threads):
+    def test_connections_are_read_within_limits(self, net_threads):
         node = self.run_script("socket_script", net_threads=net_threads)
         self.assertIn("the function of the listener fails", node.log())
         node.wait_for_line(r"WARNING: \d+ K bytes need to send out \(fd = \d+\)$")
@@ -24,6 +24,10 @@ class SocketTest(LuaTest):
         self.assertEqual(overflown[:2], ["1001", "1001"], node.story())
         self.assertGreater(int(overflown[2]), 64 << 20)
         self.assert_stops(node)
+
+    @for_each_mode
+    def test_sockets_end_and_datagrams_pass(self, net_threads):
+        self.assert_stops(self.run_script("socket_ends_script", net_threads=net_threads))
 
     def test_stdin_is_read_line_by_line_to_its_end(self):
         reader, writer = os.pipe()

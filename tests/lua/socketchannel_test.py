@@ -8,9 +8,15 @@ from node import for_each_mode
 
 class SocketChannelTest(LuaTest):
     @for_each_mode
-    def test_requests_find_their_answers_and_connections_come_back(self, net_threads):
+    def test_answers_find_their_callers(self, net_threads):
         node = self.run_script("socketchannel_script", net_threads=net_threads)
         node.wait_for_line(r"socket: unknown session : 77$")
+        node.wait_for_line(r"socket: response failed: cannot read this$")
+        self.assert_stops(node)
+
+    @for_each_mode
+    def test_connections_come_back(self, net_threads):
+        node = self.run_script("socketchannel_connect_script", net_threads=net_threads)
         node.wait_for_line(r"socket: disconnect detected 127\.0\.0\.1 \d+$")
         node.wait_for_line(r"socket: auth failed the password is wrong$")
         node.wait_for_line(r"socket: connect to backup host 127\.0\.0\.1 \d+$")
