@@ -30,7 +30,7 @@ ONLY = {
 }
 # Third-party headers and the only folders that may name them.
 THIRD_PARTY = {
-    r"(lua|lualib|lauxlib|luaconf)\.(h|hpp)": ("src/lua",),
+    r"(lua|lualib|lauxlib|luaconf)\.(h|hpp)": ("src/lua", "bench"),
     r"CLI/.*": ("apps", "bench"),
     r"fmt/.*": ("src", "apps", "bench"),
     r"liburing\.h": ("src/net/poller",),

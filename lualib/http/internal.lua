@@ -99,47 +99,41 @@ function M.framing(header)
   return "length", math.tointeger(tonumber(length))
 end
 
---- A reader of exact pieces over `read` and the bytes that came with the header.
+--- A reader of exact pieces over `read` and the bytes that came with the header. What it has taken stays in
+--- `rest` until more comes: many small pieces in one read must not copy what follows each of them.
 local function piece_reader(read, rest)
   local reader = {}
+  local from = 1
 
-  --- Exactly n bytes, in pieces: memory grows with what has come, not with what was announced.
+  local function fetch()
+    rest = string.sub(rest, from) .. read()
+    from = 1
+  end
+
+  --- Exactly n bytes. Memory grows with what has come, not with what was announced.
   function reader.exactly(n)
-    if n <= #rest then
-      local piece = string.sub(rest, 1, n)
-      rest = string.sub(rest, n + 1)
-      return piece
+    local pieces, missing = {}, n
+    while missing > #rest - from + 1 do
+      pieces[#pieces + 1] = string.sub(rest, from)
+      missing = missing - (#rest - from + 1)
+      rest, from = read(), 1
     end
-    local pieces, missing = { rest }, n - #rest
-    rest = ""
-    while missing > 0 do
-      local piece = read()
-      if #piece > missing then
-        rest = string.sub(piece, missing + 1)
-        piece = string.sub(piece, 1, missing)
-      end
-      pieces[#pieces + 1] = piece
-      missing = missing - #piece
-    end
+    pieces[#pieces + 1] = string.sub(rest, from, from + missing - 1)
+    from = from + missing
     return table.concat(pieces)
   end
 
   --- A line of at most `limit` bytes.
   function reader.line(limit)
-    while true do
-      local first = string.find(rest, "\r\n", 1, true)
-      if (first and first - 1 or #rest - 1) > limit then M.refuse(400, "a line is too long") end
-      if first then
-        local line = string.sub(rest, 1, first - 1)
-        rest = string.sub(rest, first + 2)
-        return line
-      end
-      rest = rest .. read()
+    local last = string.find(rest, "\r\n", from, true)
+    while not last and #rest - from <= limit do
+      fetch()
+      last = string.find(rest, "\r\n", from, true)
     end
-  end
-
-  function reader.rest()
-    return rest
+    if not last or last - from > limit then M.refuse(400, "a line is too long") end
+    local line = string.sub(rest, from, last - 1)
+    from = last + 2
+    return line
   end
 
   return reader

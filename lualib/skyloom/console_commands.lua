@@ -5,6 +5,8 @@ local skynet = require "skynet"
 local core = require "skynet.core"
 
 local kAnswerTicksDefault = 300  -- what stat, mem and gc wait for a service, in cs
+local kInjectedBytesMax = 1 << 20
+local kInstructionsMax = 1000000  -- of the expressions of `call`, which run in the console
 
 local M = {}
 local command = {}
@@ -136,17 +138,24 @@ function command.call(session, address)
   if not values then
     error(string.format("%s is no list of Lua expressions", expressions), 0)
   end
-  local arguments = table.pack(values())
-  return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 1, arguments.n)))
+  local thread = coroutine.create(values)
+  debug.sethook(thread, function() error("the expressions take too long", 0) end, "", kInstructionsMax)
+  local arguments = table.pack(coroutine.resume(thread))
+  if not arguments[1] then error(arguments[2], 0) end
+  return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 2, arguments.n)))
 end
 
 function command.inject(_, address, filename, ...)
   local handle = to_handle(address)
   local file, reason = io.open(filename or error("the name of a file is missing", 0), "rb")
   if not file then error("Can't open " .. reason, 0) end
-  local source = file:read "a"
+  local source
+  source, reason = file:read(kInjectedBytesMax + 1)
   file:close()
-  if not source then error(string.format("Can't read %s", filename), 0) end
+  if not source then error(string.format("Can't read %s: %s", filename, reason or "it is empty"), 0) end
+  if #source > kInjectedBytesMax then
+    error(string.format("%s has more than %d bytes", filename, kInjectedBytesMax), 0)
+  end
   local is_done, output = skynet.call(handle, "debug", "RUN", source, filename, ...)
   if not is_done then error(output, 0) end
   return output

@@ -7,12 +7,17 @@ local socket = require "skynet.socket"
 local Reader = {}
 Reader.__index = Reader
 
+local function unread_bytes(self)
+  return #self.buffer - self.from + 1
+end
+
 local function fetch(self)
   local bytes = socket.read(self.fd)
   while bytes do
-    self.buffer = self.buffer .. bytes
+    self.buffer = string.sub(self.buffer, self.from) .. bytes
+    self.from = 1
     skynet.wakeup(self)
-    while #self.buffer > self.line_max and not self.is_closed do
+    while unread_bytes(self) > self.line_max and not self.is_closed do
       skynet.wait(self.room)
     end
     bytes = not self.is_closed and socket.read(self.fd)
@@ -21,9 +26,11 @@ local function fetch(self)
   skynet.wakeup(self)
 end
 
-local function take(self, bytes)
-  local taken = string.sub(self.buffer, 1, bytes)
-  self.buffer = string.sub(self.buffer, bytes + 1)
+--- The bytes up to `last`. The rest stays where it is: many short lines in one read must not be copied
+--- once for each of them.
+local function take(self, last)
+  local taken = string.sub(self.buffer, self.from, last)
+  self.from = last + 1
   skynet.wakeup(self.room)
   return taken
 end
@@ -33,8 +40,8 @@ end
 function Reader:line()
   self.is_interrupted = false
   while true do
-    local last = string.find(self.buffer, "\n", 1, true)
-    if (last or #self.buffer) > self.line_max then
+    local last = string.find(self.buffer, "\n", self.from, true)
+    if (last or #self.buffer) - self.from + 1 > self.line_max then
       error(string.format("a line of more than %d bytes (console_line_max)", self.line_max), 0)
     end
     if last then return take(self, last) end
@@ -46,7 +53,7 @@ end
 --- Whatever is there, at least a byte. Raises at the end of input.
 ---@return string
 function Reader:some()
-  while self.buffer == "" do
+  while unread_bytes(self) == 0 do
     if self.is_closed then error("end of input", 0) end
     skynet.wait(self)
   end
@@ -56,7 +63,8 @@ end
 --- Puts bytes back in front of what comes next.
 ---@param bytes string
 function Reader:unread(bytes)
-  self.buffer = bytes .. self.buffer
+  self.buffer = bytes .. string.sub(self.buffer, self.from)
+  self.from = 1
 end
 
 --- Ends the wait for a line.
@@ -77,7 +85,7 @@ local M = {}
 ---@param fd integer
 ---@param line_max integer bytes of a line with its end
 function M.create(fd, line_max)
-  local reader = setmetatable({ fd = fd, line_max = line_max, buffer = "", room = {} }, Reader)
+  local reader = setmetatable({ fd = fd, line_max = line_max, buffer = "", from = 1, room = {} }, Reader)
   skynet.fork(fetch, reader)
   return reader
 end

@@ -1,12 +1,11 @@
--- The debug protocol of a service (PTYPE_DEBUG): what consoles and the launcher ask it. Loaded with the
--- first such message; what is rarely asked is loaded when it is.
+-- The debug protocol of a service (PTYPE_DEBUG): what consoles and the launcher ask it. A look at all services
+-- loads this into each: it is small, and the rest is in skyloom.debug_commands.
 
 local skynet = require "skynet"
 
 local M = {}
 
-local command = {}
-local links = {}  -- answered by our end
+local command = {}  -- name -> function(session, ...)
 
 function command.MEM()
   skynet.retpack(collectgarbage "count")
@@ -21,82 +20,15 @@ function command.GC(session)
 end
 
 function command.STAT()
-  skynet.retpack {
-    task = skynet.task(),
-    mqlen = skynet.stat "mqlen",
-    cpu = skynet.stat "cpu",
-    message = skynet.stat "message",
-  }
-end
-
-function command.TASK(_, session)
-  if session then return skynet.retpack(skynet.task(session)) end
-  local tasks = {}
-  skynet.task(tasks)
-  skynet.retpack(tasks)
-end
-
-function command.UNIQTASK()
-  skynet.retpack(skynet.uniqtask())
-end
-
-function command.KILLTASK(_, name)
-  local thread = skynet.killthread(name)
-  if thread then
-    skynet.error(string.format("Kill %s", thread))
-    skynet.ret()
-  else
-    skynet.retpack "Not found"
+  local stat = { task = require("skyloom.scheduler").task_count() }
+  for _, figure in ipairs { "mqlen", "cpu", "message" } do
+    stat[figure] = skynet.stat(figure)
   end
-end
-
-function command.INFO(_, ...)
-  local info = require("skyloom.scheduler").info_func
-  skynet.retpack(info and info(...))
-end
-
-function command.EXIT()
-  skynet.exit()
-end
-
-function command.RUN(_, source, filename, ...)
-  local inject = require "skynet.inject"
-  local is_done, output = inject(source, filename, ...)
-  collectgarbage "collect"
-  skynet.retpack(is_done, table.concat(output, "\n"))
-end
-
-function command.TERM(session, handle)
-  skynet.term(handle)
-  if session ~= 0 then skynet.ret() end
-end
-
-function command.REMOTEDEBUG(_, fd, channel)
-  local remotedebug = require "skynet.remotedebug"
-  remotedebug.start(fd, channel)
-  skynet.ret()
-end
-
-function command.SUPPORT(_, name)
-  local protocol = require("skyloom.scheduler").protocols()[name]
-  skynet.retpack(protocol ~= nil and protocol.dispatch ~= nil)
+  skynet.retpack(stat)
 end
 
 function command.PING()
   skynet.ret()
-end
-
-function command.LINK()
-  links[#links + 1] = skynet.response()
-end
-
-function command.TRACELOG(session, protocol, flag)
-  if type(protocol) ~= "string" then
-    protocol, flag = "lua", protocol
-  end
-  skynet.error(string.format("Turn trace log %s for %s", flag, protocol))
-  skynet.traceproto(protocol, flag)
-  if session ~= 0 then skynet.ret() end
 end
 
 --- Handles one message of the protocol.
@@ -105,7 +37,7 @@ end
 ---@param name string the command
 ---@param ... any its arguments
 function M.dispatch(session, _, name, ...)
-  local run = command[name]
+  local run = command[name] or require("skyloom.debug_commands")[name]
   if not run then
     error(string.format("Invalid debug command %s", name), 0)
   end

@@ -83,7 +83,9 @@ function snax.bind(handle, name)
   return object
 end
 
---- Starts a snax service: its handle.
+--- Starts a snax service: its handle. Raises what keeps it from starting.
+---@param name string
+---@param ... any arguments of its init function
 ---@return integer handle
 function snax.rawnewservice(name, ...)
   local interface = snax.interface(name)
@@ -94,6 +96,8 @@ function snax.rawnewservice(name, ...)
 end
 
 --- Starts a snax service: its object.
+---@param name string
+---@param ... any arguments of its init function
 ---@return table object
 function snax.newservice(name, ...)
   return snax.bind(snax.rawnewservice(name, ...), name)
@@ -104,41 +108,63 @@ local function from_manager(command, name, ...)
 end
 
 --- Started once per node.
+---@param name string
+---@param ... any arguments of its init function
+---@return table object
 function snax.uniqueservice(name, ...) return from_manager("LAUNCH", name, ...) end
 
 --- Started once per network.
+---@param name string
+---@param ... any arguments of its init function
+---@return table object
 function snax.globalservice(name, ...) return from_manager("GLAUNCH", name, ...) end
 
 --- Waits until somebody has started it.
+---@param name string
+---@return table object
 function snax.queryservice(name) return from_manager("QUERY", name) end
 
 --- As queryservice, for the network.
+---@param name string
+---@return table object
 function snax.queryglobal(name) return from_manager("GQUERY", name) end
 
 --- Calls the service's exit function, and ends it.
+---@param object table
+---@param ... any arguments of its exit function
 function snax.kill(object, ...)
   skynet.call(object.handle, "snax", snax.interface(object.type).system.exit, ...)
 end
 
---- The object of this service.
+--- The object of this service, which must be a snax service.
+---@return table object
 function snax.self()
   return snax.bind(skynet.self(), SERVICE_NAME)
 end
 
+--- Calls this service's own exit function, and ends it.
+---@param ... any arguments of its exit function
 function snax.exit(...)
   snax.kill(snax.self(), ...)
 end
 
 --- Replaces functions of a running service: source text as in its file. What its `hotfix` function returns.
+---@param object table
+---@param source string
+---@param ... any arguments of the function `hotfix` of the source
 function snax.hotfix(object, source, ...)
   return skynet.call(object.handle, "snax", snax.interface(object.type).system.hotfix, source, ...)
 end
 
 --- Counts and processor time of its functions: name -> {count, time in seconds}.
+---@param object table
+---@return table<string, {count: integer, time: number}>
 function snax.profile_info(object)
   return skynet.call(object.handle, "snax", snax.interface(object.type).system.profile)
 end
 
+--- Logs a line, formatted as string.format does.
+---@param format string
 function snax.printf(format, ...)
   skynet.error(string.format(format, ...))
 end

@@ -124,6 +124,12 @@ int Host::init(skynet_context* context, const char* arguments) noexcept {
   skynet_callback(context, this, on_launch);
   const char* text = arguments == nullptr ? "" : arguments;
   const size_t size = std::strlen(text);
+  // Whoever starts the log service and the first service wants to hear of a failure.
+  constexpr uint32_t kStartedByTheNode = 2;
+  if ((skynet_context_handle(context) & HANDLE_MASK) <= kStartedByTheNode) {
+    skynet_callback(context, nullptr, nullptr);
+    return launch(text, size) ? 0 : 1;
+  }
   return skynet_send(context, 0, skynet_context_handle(context), PTYPE_TEXT, 0,
                      const_cast<char*>(text), size) < 0
              ? 1

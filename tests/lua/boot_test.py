@@ -28,6 +28,12 @@ class BootTest(LuaTest):
         node.wait_for_line(r"^\[:00000002\] KILL self$")
         self.assert_stops(node)
 
+    def test_a_node_whose_first_service_is_nowhere_does_not_start(self):
+        node = self.start_lua("boot_probe", bootstrap="snlua no_such_bootstrap")
+        self.assertEqual(node.wait(), 1, node.story())
+        self.assertIn("Can't load service no_such_bootstrap", node.log())
+        self.assertIn('cannot start the first service: bootstrap = "snlua no_such_bootstrap"', node.errors())
+
     def test_a_start_service_that_is_nowhere_is_told_with_all_places(self):
         node = self.start_lua("no_such_service")
         node.wait_for_line(r"Can't load service no_such_service:")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The debug console through a TCP client and over HTTP: every command, its exact output, and who is refused."""
+import os
 import pathlib
 import re
 import socket
 import unittest
 
-from lua_node import HERE, LuaTest
+from lua_node import HERE, ROOT, SETTINGS, LuaTest
 from node import DEADLINE
 
 OK, ERROR = "<CMD OK>", "<CMD Error>"
@@ -62,7 +63,8 @@ class Client:
 
 class ConsoleTest(LuaTest):
     def start_console(self, **settings):
-        self.node = self.start_lua("console_script", logpath="FOLDER", **settings)
+        self.node = self.start_lua("console_script", logpath="FOLDER",
+                                   luaservice=SETTINGS["luaservice"] + ";FOLDER/?.lua", **settings)
         self.port = int(self.node.wait_for_line(r"Start debug console at 127\.0\.0\.1:(\d+)$")[1])
         self.echo = self.node.wait_for_line(r"echo is (:[0-9a-f]{8})$")[1]
 
@@ -104,6 +106,9 @@ class CommandTest(ConsoleTest):
             page = self.ask(f"help {command}")
             self.assertRegex(page[0], rf"^{command}( |$)")
             self.assertGreater(len(page), 1)
+        reference = (ROOT / "docs" / "reference" / "debug-console.md").read_text()
+        rows = [f"| `{page[0]}` | {page[1]} |" for page in map(self.ask, (f"help {name}" for name in COMMANDS))]
+        self.assertIn("\n".join(rows) + "\n", reference)
         self.assertEqual(self.ask("help nonsense", ERROR), ["there is no command nonsense"])
 
     def test_an_unknown_command_is_told_in_three_lines(self):
@@ -200,11 +205,17 @@ class CommandTest(ConsoleTest):
         self.assertEqual(self.ask("call .echo 'echo'"), ["n\t0"])
         self.assertRegex(self.ask("call .echo 'fail'", ERROR)[0], "call failed")
         self.assertRegex(self.ask("call .echo 'echo' 'x'", ERROR)[0], "is no list of Lua expressions")
+        self.assertEqual(self.ask("call .echo (function() while true do end end)()", ERROR),
+                         ["the expressions take too long"])
+        self.assertRegex(self.ask("call .echo nothing.x", ERROR)[0], "attempt to index a nil value")
         self.assertEqual(self.ask("call .echo", ERROR), ["the values to send are missing: Lua expressions"])
 
     def test_inject_runs_a_file_in_the_service(self):
         self.assertEqual(self.ask(f"inject .echo {HERE}/lib/injected.lua one"), ["injected into\twatched\tone"])
         self.assertRegex(self.ask("inject .echo /no/such/file", ERROR)[0], "Can't open /no/such/file")
+        self.assertEqual(self.ask("inject .echo /dev/zero", ERROR), ["/dev/zero has more than 1048576 bytes"])
+        self.assertRegex(self.ask("inject .echo /", ERROR)[0], "Can't read /: ")
+        self.assertEqual(self.ask("inject .echo", ERROR), ["the name of a file is missing"])
 
     def test_dbgcmd_runs_any_debug_command(self):
         self.assertRegex(self.ask("dbgcmd .echo MEM")[0], r"^\d+\.\d+$")
@@ -242,7 +253,21 @@ class CommandTest(ConsoleTest):
         self.assertEqual(self.ask("trace .echo lua maybe", ERROR), ["maybe is neither on nor off"])
 
     def test_clearcache_makes_new_services_read_their_files_again(self):
+        path = self.node.folder / "changing.lua"
+
+        def write(word):
+            """Of one size and time, so that only the cache can tell."""
+            path.write_text(f"require 'skynet'.start(function() require 'skynet'.error 'it says {word}' end)\n")
+            os.utime(path, (1, 1))
+
+        write("one")
+        self.ask("start changing")
+        write("two")
+        self.ask("start changing")
+        self.node.wait_for_line("it says one", count=2)
         self.assertEqual(self.ask("clearcache"), [])
+        self.ask("start changing")
+        self.node.wait_for_line("it says two")
 
     def test_cmem_and_jmem_show_memory(self):
         table = self.table("cmem")
@@ -488,6 +513,14 @@ class DoorTest(ConsoleTest):
             client.shutdown(socket.SHUT_WR)
             text = b"".join(iter(lambda: client.recv(4096), b""))
         self.assertEqual(text, b"Welcome to skynet console\nstart\tconsole_script\n<CMD OK>\n")
+
+    def test_a_flood_of_empty_lines_costs_little(self):
+        self.start_console()
+        client = self.client()
+        before = self.node.cpu_seconds()
+        client.write(b"\n" * 500_000 + b"getenv start\n")
+        self.assertEqual([client.line(), client.line()], ["start\tconsole_script", OK])
+        self.assertLess(self.node.cpu_seconds() - before, 10)  # a line must not copy all that follows it
 
     def test_more_consoles_than_allowed_are_refused(self):
         self.start_console(console_max_conn=2)

@@ -232,9 +232,11 @@ class ScenarioTest(NodeTest):
             done = run_skyloom(config_file(bootstrap="raw_echo", **{key: value}))
             self.assertNotEqual(done.returncode, 0, (key, value, done))
             self.assertIn(key, done.stderr, (key, value, done))
-        done = run_skyloom(config_file())  # without a first service of ours: the default's
-        self.assertNotEqual(done.returncode, 0)
+        # Without a first service of ours: the default's, which is Lua and not in that folder.
+        done = run_skyloom(config_file(), cwd="/")
+        self.assertEqual(done.returncode, 1)
         self.assertIn("bootstrap", done.stderr)
+        self.assertIn("Can't load ./lualib/loader.lua", done.stdout)
 
     # --- K41
 

@@ -52,6 +52,20 @@ local function test_requests()
       "hello0123456789")
     check.equal(read(post("Transfer-Encoding: chunked", "0\r\n\r\n"))[5], "")
   end)
+  test("a body of very small chunks takes time in proportion to its size", function()
+    local function seconds_of(chunks)
+      local text = post("Transfer-Encoding: chunked", string.rep("1\r\nx\r\n", chunks) .. "0\r\n\r\n")
+      local start = os.clock()
+      local code, _, _, _, body = httpd.read_request(pieces_of(text, 1 << 20))
+      check.equal({ code, #body }, { 200, chunks })
+      return os.clock() - start
+    end
+    seconds_of(1000)
+    local few, many = seconds_of(10000), seconds_of(100000)
+    if many > 40 * few + 0.1 then
+      error(string.format("%f s for 10 times what took %f s", many, few))
+    end
+  end)
   test("framing that is not clear is 400", function()
     for _, header in ipairs {
       "Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: chunked",
