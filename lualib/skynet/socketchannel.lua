@@ -215,7 +215,6 @@ local function connect_once(self, is_wanted)
     if not id then return failure end
     local link = add_link(self, id)
     failure = authenticate(self, link)
-    if not is_wanted() then break_link(self, link) end
     if not link.is_broken then return nil end
     if moves == self.__moves then return failure or "the connection broke" end
   end

@@ -179,6 +179,18 @@ local function test_order_mode()
     stop()
   end)
 
+  test("a response function that hides the end of the connection does not hide it from the caller", function()
+    local port, stop = server(serve_lines)
+    local channel = socketchannel.channel { host = HOST, port = port }
+    local ok, failure = pcall(channel.request, channel, "silence\n", function(reader)
+      skynet.fork(channel.close, channel)
+      pcall(reader.readline, reader)
+      return true, "all is well"
+    end)
+    equal({ ok, failure == socketchannel.error }, { false, true })
+    stop()
+  end)
+
   test("an error of a response function breaks the connection and reaches all that wait", function()
     local port, stop, ids = server(serve_lines)
     local channel = socketchannel.channel { host = HOST, port = port }
@@ -468,7 +480,10 @@ local function test_hosts()
     local channel = socketchannel.channel {
       host = HOST, port = port,
       auth = function(channel)
-        skynet.yield()
+        if #log == 0 then
+          skynet.fork(channel.request, channel, "early\n", read_line)
+          skynet.yield()
+        end
         equal(channel:request("user\n", read_line), "user")
         equal(channel:request("password\n", read_line), "password")
       end,
@@ -477,7 +492,7 @@ local function test_hosts()
     equal(await(), { { true, "x", 1 }, { true, "x", 1 } })
     raises("Error: socket", channel.request, channel, "close\n", read_line)
     equal(channel:request("y\n", read_line), "y")
-    equal(log, { "user", "password", "x", "x", "close", "user", "password", "y" })
+    equal(log, { "user", "password", "x", "x", "early", "close", "user", "password", "y" })
     channel:close()
     stop()
   end)
