@@ -242,6 +242,11 @@ bool System::signal(uint32_t handle, int number) noexcept {
 
 void System::harbor_start(Service& service) noexcept {
   if (service.is_harbor_) return;
+  if (has_had_harbor_.exchange(true)) {
+    log(service.handle(), "error: The node has or had a harbor: this one ends");
+    kill(service.handle(), service.handle());
+    return;
+  }
   service.is_harbor_ = true;
   counted_.fetch_sub(1);
   harbor_service_.store(service.handle());

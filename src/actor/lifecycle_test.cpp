@@ -199,6 +199,21 @@ TEST_F(LifecycleTest, TheLastServiceThatCountsIsReportedAndTheHarborDoesNotCount
   EXPECT_TRUE(system_.is_alive(harbor.handle));
 }
 
+TEST_F(LifecycleTest, ASecondHarborEndsInItsLaunchAlsoWhenTheFirstIsGone) {
+  const Puppet harbor = puppet();
+  system_.harbor_start(*harbor.service);
+  const auto declare = [&](Service& self, const char*) {
+    system_.harbor_start(self);
+    return 0;
+  };
+  EXPECT_EQ(spawn(system_, Probe{{}, declare, {}, {}}), 0u);
+  EXPECT_TRUE(system_.is_alive(harbor.handle));
+  system_.kill(harbor.handle, 0);
+  EXPECT_EQ(spawn(system_, Probe{{}, declare, {}, {}}), 0u);
+  system_.run_until_idle();
+  EXPECT_EQ(system_.service_count(), 0u);
+}
+
 // K37: an abort in the middle of a mass launch.
 TEST_F(LifecycleTest, AbortEndsAlsoTheServicesThatAreBeingLaunched) {
   const uint32_t parent = spawn(system_, [&](Service&, const Seen&) {

@@ -121,7 +121,9 @@ class System final : private Runner {
   // The service that gets a kTypeClient message for every death; 0: none.
   void set_monitor_service(uint32_t handle) noexcept { monitor_.store(handle); }
   uint32_t monitor_service() const noexcept { return monitor_.load(); }
-  // Declares the harbor service: it does not count, and it gets the messages for other nodes.
+  // Declares the harbor service: it does not count, and it gets the messages for other nodes. One
+  // in a system's life: whoever comes later ends. So nobody can guess the handle of a harbor that
+  // is about to be, and send what it would take for a message of ours.
   void harbor_start(Service& service) noexcept;
 
   // Messages.
@@ -246,6 +248,7 @@ class System final : private Runner {
   std::atomic<uint32_t> counted_{0};
   std::atomic<uint32_t> monitor_{0};
   std::atomic<uint32_t> harbor_service_{0};
+  std::atomic<bool> has_had_harbor_{false};
   std::atomic<bool> aborting_{false};
   Scheduler scheduler_;  // last: its threads use all of the above
 };

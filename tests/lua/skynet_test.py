@@ -20,6 +20,9 @@ class SkynetTest(LuaTest):
         node.wait_for_line(r"lua call \[[0-9a-f]+ to :[0-9a-f]+ : \d+ msgsz = \d+\] error : \x1b\[31m.*a handler fails")
         self.assert_stops(node)
 
+    def test_a_failed_call_tells_why_when_asked_to(self):
+        self.assert_stops(self.run_script("tell_errors", call_traceback=True))
+
     def test_idle_services_cost_little(self):
         node = self.start_lua("many_idle", idle=IDLE)
         each = int(node.wait_for_line(f"many idle: {IDLE} services, (-?\\d+) bytes each", deadline=300)[1])

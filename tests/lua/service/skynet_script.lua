@@ -252,6 +252,16 @@ local function calls()
       raises("call to invalid address", skynet.call, mortal, "lua", way)
     end
   end)
+  test("a call with a deadline returns the answer, or gives up in time", function()
+    local within = require("skyloom.call").within
+    commands.never = function() skynet.response() end
+    equal({ within(100, skynet.self(), "lua", "echo", "soon", nil) }, { "soon", nil })
+    raises("call to " .. skynet.address(skynet.self()) .. ": no answer within 2 cs", within, 2, skynet.self(), "lua", "never")
+    raises("call failed", within, 100, skynet.self(), "lua", "fail")
+    raises("call to invalid address :00abcdef", within, 100, 0xabcdef, "lua")
+    raises("above 0", within, 0, skynet.self(), "lua", "echo")
+    equal(call("echo", "the late answer harms nobody"), "the late answer harms nobody")
+  end)
   test("term ends the calls that wait for a service as if it had died", function()
     local silent = skynet.newservice("mortal")
     skynet.timeout(1, function() skynet.term(silent) end)
