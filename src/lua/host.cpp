@@ -22,6 +22,7 @@ namespace {
 constexpr double kMebibyte = 1024.0 * 1024.0;
 // Interrupts Lua code on the thread that runs it. Ignored by default, and used by nobody else.
 constexpr int kInterruptSignal = SIGURG;
+constexpr size_t kScratchKeptMax = size_t{64} << 10;  // one large message must not cost for ever
 constexpr const char* kMemoryLimitField = "memlimit";
 constexpr const char* kLoaderDefault = "./lualib/loader.lua";
 
@@ -230,6 +231,7 @@ Host::Entered::~Entered() {
   host_.thread_.store(pthread_t{}, std::memory_order_release);  // pairs with interrupt()
   t_inside = outer_;
   host_.log_memory_warning();
+  if (host_.scratch_size_ > kScratchKeptMax) host_.drop_scratch();
 }
 
 void Host::log_memory_warning() noexcept {
@@ -255,6 +257,12 @@ void Host::log_call_error(const char* text, int status, uint32_t source, int ses
                    source, whom, session, static_cast<int>(size),
                    text == nullptr ? "(no text)" : text);
   }
+}
+
+void Host::drop_scratch() noexcept {
+  std::free(scratch_);
+  scratch_ = nullptr;
+  scratch_size_ = 0;
 }
 
 char* Host::scratch(size_t wanted) noexcept {

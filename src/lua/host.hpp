@@ -94,6 +94,7 @@ class Host {
   // Room that packing uses instead of allocating; what is taken ends with the callback.
   char* scratch(size_t wanted) noexcept;  // at least so many bytes; null without memory
   size_t scratch_used = 0;
+  size_t scratch_size() const noexcept { return scratch_size_; }
 
  private:
   static int on_launch(skynet_context* context, void* user, int type, int session, uint32_t source,
@@ -107,6 +108,7 @@ class Host {
   void interrupt() noexcept;         // any thread
   bool launch(const char* arguments, size_t size) noexcept;
   void log_memory_warning() noexcept;
+  void drop_scratch() noexcept;
 
   skynet_context* context_ = nullptr;
   lua_State* state_ = nullptr;

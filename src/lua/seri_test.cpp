@@ -139,6 +139,15 @@ TEST_F(SeriTest, RandomBytesAreRefusedOrRead) {
   }
 }
 
+TEST_F(SeriTest, TheRoomOfALargeMessageIsGivenBackAfterTheCallback) {
+  {
+    const Host::Entered entered(state_.host());
+    EXPECT_EQ(state_.run("return #packstring(('x'):rep(1000000))"), "1000005");
+    EXPECT_GE(state_.host().scratch_size(), 1000005u);
+  }
+  EXPECT_EQ(state_.host().scratch_size(), 0u);
+}
+
 TEST_F(SeriTest, WithoutMemoryPackingAndUnpackingFailAndKeepNothing) {
   state_.run(
       "big = {} for i = 1, 200 do big[i] = {('y'):rep(i), i} end bytes = packstring(big) "
