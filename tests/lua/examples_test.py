@@ -115,14 +115,17 @@ class ChatTest(ExampleTest):
                 if i % 3 == 2:  # a reset instead of an end
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         anna, welcome = self.enter(port, "anna")
-        while welcome != "1 agents":  # the others go while she looks
-            anna.send("/agents")
-            welcome = anna.receive()
-        anna.send("/who")
-        names = anna.receive()
-        while names.startswith("* ") or re.fullmatch(r"\d+ agents", names):
-            names = anna.receive()
-        self.assertEqual(names, "anna")
+        self.assertRegex(welcome, r"^welcome anna, \d+ here$")
+
+        def hears(request, wanted):
+            anna.send(request)
+            text = anna.receive()
+            while text.startswith("* "):  # who comes and goes meanwhile
+                text = anna.receive()
+            return text == wanted
+
+        wait_until(lambda: hears("/agents", "1 agents"), "the others' agents have gone")
+        wait_until(lambda: hears("/who", "anna"), "the others have left the room")
         anna.close()
         node.wait_for_line(r"the last client has gone$")
         self.assert_stops(node)
