@@ -127,7 +127,13 @@ TEST_F(SeriTest, BytesThatLieAreRefusedBeforeAnythingIsReserved) {
 
 TEST_F(SeriTest, RandomBytesAreRefusedOrRead) {
   testing::TestRandom random;
-  for (int round = 0; round < 20000; ++round) {
+#ifdef __SANITIZE_THREAD__
+  // Lua's jumps leave frames on the race detector's stack of calls, which has room for 65536.
+  constexpr int kRounds = 2000;
+#else
+  constexpr int kRounds = 20000;
+#endif
+  for (int round = 0; round < kRounds; ++round) {
     std::string bytes(random.below(24), '\0');
     for (char& c : bytes) c = static_cast<char>(random.below(256));
     lua_settop(state_, 0);
