@@ -22,7 +22,6 @@ struct Command : base::MpscNode {
     kOption,        // `option`, `value`
     kListenerGone,  // to every shard: `socket` is what its clients greet
     kFraming,       // `framing`, `frame_bytes_max`
-    kRoute,         // `route`
     kDefaultPeer,   // UDP: `resolved` has one address
     kOwnerGone,     // `owner`: all its sockets
     kOwnerDrained,  // `owner` has appetite again
@@ -37,7 +36,6 @@ struct Command : base::MpscNode {
   Kind kind;
   SocketId socket;
   OwnerTag owner = 0;
-  Route route;
   codec::Framing framing = codec::Framing::kNone;
   size_t frame_bytes_max = 0;
   os::SocketOption option = os::SocketOption::kNoDelay;

@@ -327,10 +327,12 @@ void Network::set_framing(SocketId id, codec::Framing framing, size_t frame_byte
 }
 
 void Network::set_route(SocketId id, const Route& route) {
-  auto command = home_of(id).make_command(Command::Kind::kRoute, id);
-  if (command == nullptr) return close(id);  // what it brings would go astray
-  command->route = route;
-  (void)home_of(id).post(std::move(command));
+  // Not a command: a turn that waits has taken its commands, and what a peer sends behind this call
+  // must not go the old way.
+  Socket* socket = home_of(id).find_candidate(id);
+  if (socket == nullptr) return;
+  MutexLock lock(socket->mutex);
+  if (socket->id.load(std::memory_order_relaxed) == id) socket->route = route;  // under the mutex
 }
 
 bool Network::set_udp_peer(SocketId id, std::string_view host, uint16_t port) {

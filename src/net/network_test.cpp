@@ -448,6 +448,20 @@ TEST_P(NetworkTest, FramesAreCutAndRoutedWhereverTheBytesAreSplit) {
   }
 }
 
+// A turn took its commands before it waited for the bytes: those that had come with a new route
+// went the old way.
+TEST_P(NetworkTest, ARouteHoldsForWhatItsPeerSendsAfterIt) {
+  Pair pair = connected_pair(kOwner, {}, [&](SocketId id) {
+    network_->set_framing(id, codec::Framing::kLength16, 65535);
+  });
+  for (uint64_t to = 1; to <= 200; ++to) {
+    network_->set_route(pair.server, {.to = to, .source = 5, .type = 3, .session = 42});
+    ASSERT_TRUE(pair.client.send_all(std::string_view("\0\1x", 3)).ok());
+    ASSERT_EQ(log_.wait_for_data(pair.server, to).size(), to);
+    ASSERT_EQ(log_.of(pair.server).back().route.to, to);
+  }
+}
+
 TEST_P(NetworkTest, AFrameAboveTheLimitEndsTheSocketWithAReason) {
   Pair pair = connected_pair(
       kOwner, {}, [&](SocketId id) { network_->set_framing(id, codec::Framing::kLength32, 1000); });

@@ -174,7 +174,6 @@ void Shard::run(Command& command) noexcept {
         if (socket->cutter == nullptr) on_stream_failed(*socket, base::Error::from_errno(ENOMEM));
       }
       return;
-    case Kind::kRoute: socket->route = command.route; return;
     case Kind::kDiscard: return discard(*socket);
     case Kind::kDefaultPeer: {
       const bool found = command.resolved->ok() && !command.resolved->value().empty();

@@ -177,6 +177,7 @@ class Shard {
   void reset_locked(Socket& socket) noexcept;
   void set_state(Socket& socket, SocketState state) noexcept;
   bool has_output(Socket& socket) noexcept;
+  Route route_of(Socket& socket) noexcept;
   void set_owner(Socket& socket, OwnerTag owner) noexcept;
   void link_owner(Socket& socket) noexcept;
   bool wants_input(const Socket& socket) const noexcept;

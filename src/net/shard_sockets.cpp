@@ -91,6 +91,11 @@ void Shard::set_state(Socket& socket, SocketState state) noexcept {
   socket.state = state;
 }
 
+Route Shard::route_of(Socket& socket) noexcept {
+  MutexLock lock(socket.mutex);
+  return socket.route;
+}
+
 bool Shard::has_output(Socket& socket) noexcept {
   MutexLock lock(socket.mutex);
   return !socket.output.is_empty();

@@ -110,7 +110,8 @@ void Shard::deliver(Socket& socket, Block block, size_t size) noexcept {
 
 void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept {
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
-  const OwnerTag to = socket.route.to != 0 ? socket.route.to : socket.owner;
+  const Route route = route_of(socket);
+  const OwnerTag to = route.to != 0 ? route.to : socket.owner;
   bool had_part = socket.cutter->pending_bytes() != 0;
   for (;;) {
     Result<CutFrame> frame = socket.cutter->next(bytes);
@@ -127,7 +128,7 @@ void Shard::deliver_frames(Socket& socket, std::span<const char> bytes) noexcept
                                                   .value = static_cast<int32_t>(frame->size),
                                                   .data = std::move(frame->block),
                                                   .size = frame->size,
-                                                  .route = socket.route});
+                                                  .route = route});
     if (appetite == Appetite::kFull) mark_full(socket, to);
     if (appetite == Appetite::kBroken) return on_stream_failed(socket, Error::from_errno(ENOMEM));
   }

@@ -143,7 +143,7 @@ struct Socket : base::MpscNode,
   bool awaits_first_byte = false;  // turn; started, and nothing came so far
   uint8_t accept_burst = 1;        // turn
   OwnerTag full_for = 0;           // turn
-  Route route;                     // turn
+  Route route;                     // mutex
   ListeningPtr listening;          // both; of a listener, from the call of listen on
   Admission admission;             // both; of an accepted connection, if it is counted
   std::unique_ptr<FrameCutter> cutter;  // turn; null: no framing
