@@ -230,6 +230,9 @@ Host::Entered::Entered(Host& host) noexcept : host_(host), outer_(t_inside) {
 Host::Entered::~Entered() {
   host_.thread_.store(pthread_t{}, std::memory_order_release);  // pairs with interrupt()
   t_inside = outer_;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on the handler leaves us alone
+  // One that came behind the last of our code: a new coroutine would inherit its hook.
+  host_.forgive(host_.state_);
   host_.log_memory_warning();
   if (host_.scratch_size_ > kScratchKeptMax) host_.drop_scratch();
 }
@@ -322,7 +325,7 @@ void Host::strike(lua_State* L, lua_Debug*) {
 void Host::end_strikes(lua_State* coroutine) noexcept {
   if (lua_gethook(coroutine) == strike) lua_sethook(coroutine, nullptr, 0, 0);
   // Caught and gone on inside of a coroutine of the program: not over yet.
-  if (active_.load(std::memory_order_relaxed) != state_) return;
+  if (t_inside == this && active_.load(std::memory_order_relaxed) != state_) return;
   strikes_.store(0, std::memory_order_relaxed);  // this thread's
 }
 
