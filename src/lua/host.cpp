@@ -113,6 +113,8 @@ Host::~Host() {
     Entered entered(*this);
     if (scheduler_ != nullptr) scheduler_->answer_everybody(state_);
     lua_close(state_);
+    state_ = nullptr;
+    active_.store(nullptr, std::memory_order_relaxed);  // read by this thread's handler
   }
   delete scheduler_;
   std::free(scratch_);
@@ -232,7 +234,7 @@ Host::Entered::~Entered() {
   t_inside = outer_;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on the handler leaves us alone
   // One that came behind the last of our code: a new coroutine would inherit its hook.
-  host_.forgive(host_.state_);
+  if (host_.state_ != nullptr) host_.forgive(host_.state_);
   host_.log_memory_warning();
   if (host_.scratch_size_ > kScratchKeptMax) host_.drop_scratch();
 }
