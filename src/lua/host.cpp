@@ -307,9 +307,11 @@ void Host::interrupt() noexcept {
 
 void Host::on_interrupt(int) noexcept {
   Host* const host = t_inside;
-  if (host == nullptr || !host->is_interrupted_.exchange(false)) return;  // it has left meanwhile
-  host->strikes_.store(1, std::memory_order_relaxed);                     // read by this thread
-  lua_sethook(host->active_.load(std::memory_order_relaxed), strike, LUA_MASKCOUNT, 1);
+  if (host == nullptr || !host->is_interrupted_.exchange(false)) return;    // it has left meanwhile
+  lua_State* const active = host->active_.load(std::memory_order_relaxed);  // this thread's
+  if (active == nullptr) return;
+  host->strikes_.store(1, std::memory_order_relaxed);  // as above
+  lua_sethook(active, strike, LUA_MASKCOUNT, 1);
 }
 
 // Code may catch the error and go on. What is closed and caught gets some room to run, less each
