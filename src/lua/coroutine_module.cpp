@@ -2,23 +2,12 @@
 
 #include "lua/profile.hpp"
 #include "lua/scheduler.hpp"
+#include "lua/threads.hpp"
 
 namespace skyloom::lua {
 namespace {
 
 const char kBlockedKey = 0;  // its address: the registry's table of thread -> service's thread
-
-lua_State* thread_at(lua_State* L, int index) {
-  lua_State* const thread = lua_tothread(L, index);
-  luaL_argexpected(L, thread != nullptr, index, "coroutine");
-  return thread;
-}
-
-void push_thread(lua_State* L, lua_State* thread) {
-  luaL_checkstack(thread, 1, nullptr);
-  lua_pushthread(thread);
-  if (thread != L) lua_xmove(thread, L, 1);
-}
 
 // blocked[inner] = the service's thread in which it waits, or nil
 void set_blocked(lua_State* L, lua_State* inner, lua_State* service) {

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "lua/host.hpp"
+#include "lua/threads.hpp"
 #include "os/real_clock.hpp"
 
 namespace skyloom::lua {
@@ -32,20 +33,8 @@ Meter* meter_of(lua_State* L, lua_State* thread) {
   return meter;
 }
 
-lua_State* thread_at(lua_State* L, int index) {
-  lua_State* thread = lua_tothread(L, index);
-  luaL_argexpected(L, thread != nullptr, index, "coroutine");
-  return thread;
-}
-
 lua_State* thread_or_self(lua_State* L) {
   return lua_isnoneornil(L, 1) ? L : thread_at(L, 1);
-}
-
-void push_key(lua_State* L, lua_State* thread) {
-  luaL_argcheck(L, lua_checkstack(thread, 1), 1, "stack overflow");
-  lua_pushthread(thread);
-  if (thread != L) lua_xmove(thread, L, 1);
 }
 
 int start(lua_State* L) {
@@ -64,7 +53,7 @@ int start(lua_State* L) {
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kMeteredKey);
   }
-  push_key(L, thread);
+  push_thread(L, thread);
   auto* const meter = static_cast<Meter*>(lua_newuserdatauv(L, sizeof(Meter), 0));
   *meter = {0, cpu_seconds()};
   lua_rawset(L, -3);
@@ -79,7 +68,7 @@ int stop(lua_State* L) {
   const bool is_running = thread == L || lua_status(thread) != LUA_YIELD;
   lua_pushnumber(L, meter->total + (is_running ? cpu_seconds() - meter->begun : 0));
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kMeteredKey);
-  push_key(L, thread);
+  push_thread(L, thread);
   lua_pushnil(L);
   lua_rawset(L, -3);
   lua_pop(L, 1);

@@ -6,6 +6,7 @@
 
 #include "actor/system.hpp"
 #include "lua/profile.hpp"
+#include "lua/threads.hpp"
 #include "lua/trace.hpp"
 #include "skynet/skynet.h"
 
@@ -22,12 +23,6 @@ namespace {
 
 void send_error(skynet_context* context, uint32_t to, int session) noexcept {
   skynet_send(context, 0, to, PTYPE_ERROR, session, nullptr, 0);
-}
-
-// Leaves the thread that the registry has for this coroutine on top.
-void push_thread(lua_State* L, Coroutine& coroutine) {
-  lua_pushthread(coroutine.thread);  // its stack has room: nothing runs there
-  if (coroutine.thread != L) lua_xmove(coroutine.thread, L, 1);
 }
 
 // Argument: the thread that failed. The error's text with its traceback.
@@ -191,7 +186,7 @@ void Scheduler::put_back(Coroutine& coroutine) noexcept {
 // Its thread is the collector's from here on.
 void Scheduler::discard(lua_State* L, Coroutine& coroutine) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kCoroutinesKey);
-  push_thread(L, coroutine);
+  push_thread(L, coroutine.thread);
   lua_pushnil(L);
   lua_rawset(L, -3);
   lua_pop(L, 1);

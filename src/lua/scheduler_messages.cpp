@@ -10,8 +10,6 @@
 namespace skyloom::lua {
 namespace {
 
-constexpr int kTraceType = 12;  // PTYPE_TRACE exists in Lua only
-
 void send_error(skynet_context* context, uint32_t to, int session) noexcept {
   skynet_send(context, 0, to, PTYPE_ERROR, session, nullptr, 0);
 }

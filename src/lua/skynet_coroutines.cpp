@@ -4,16 +4,11 @@
 #include "lua/context.hpp"
 #include "lua/scheduler.hpp"
 #include "lua/skynet_calls.hpp"
+#include "lua/threads.hpp"
 #include "skynet/skynet.h"
 
 namespace skyloom::lua {
 namespace {
-
-void push_thread(lua_State* L, lua_State* thread) {
-  luaL_checkstack(thread, 1, nullptr);
-  lua_pushthread(thread);
-  if (thread != L) lua_xmove(thread, L, 1);
-}
 
 // A duration in 1/100 s; a fraction is cut, what is too long means for ever.
 int centiseconds_at(lua_State* L, int index) {

@@ -12,8 +12,6 @@
 namespace skyloom::lua {
 namespace {
 
-constexpr int kTraceType = 12;
-
 // Pushes the protocol of this name.
 void push_protocol(lua_State* L, int name) {
   Scheduler::of(L);

@@ -4,6 +4,7 @@
 
 #include "lua/context.hpp"
 #include "lua/scheduler.hpp"
+#include "lua/threads.hpp"
 #include "os/real_clock.hpp"
 #include "skynet/skynet.h"
 
@@ -12,12 +13,6 @@ namespace {
 
 constexpr int kPositionsMax = 3;
 constexpr size_t kTagBytesMax = 256;  // of a tag from elsewhere
-
-void push_key(lua_State* L, lua_State* thread) {
-  luaL_checkstack(thread, 1, nullptr);
-  lua_pushthread(thread);
-  if (thread != L) lua_xmove(thread, L, 1);
-}
 
 // Sets traces[key] = value, both on top.
 void set(lua_State* L) {
@@ -88,7 +83,7 @@ bool take_tag(lua_State* L, uint32_t source, lua_State* thread, Wish wish) {
     lua_pop(L, 2);
     return false;
   }
-  push_key(L, thread);
+  push_thread(L, thread);
   lua_insert(L, -2);
   lua_rawset(L, -3);
   lua_pop(L, 1);
@@ -116,7 +111,7 @@ void begin_trace(lua_State* L, lua_State* thread) {
   char tag[32];
   std::snprintf(tag, sizeof tag, ":%08x-%u", skynet_context_handle(scheduler.context()),
                 scheduler.next_trace());
-  push_key(L, thread);
+  push_thread(L, thread);
   lua_pushstring(L, tag);
   set(L);
   lua_pushstring(L, tag);
@@ -124,7 +119,7 @@ void begin_trace(lua_State* L, lua_State* thread) {
 
 void push_trace(lua_State* L, lua_State* thread) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kTracesKey);
-  push_key(L, thread);
+  push_thread(L, thread);
   lua_rawget(L, -2);
   lua_remove(L, -2);
 }
@@ -140,7 +135,7 @@ void trace_coroutine(lua_State* L, lua_State* thread, const char* text) {
 
 void drop_trace(lua_State* L, lua_State* thread) {
   trace_coroutine(L, thread, "end");
-  push_key(L, thread);
+  push_thread(L, thread);
   lua_pushnil(L);
   set(L);
 }

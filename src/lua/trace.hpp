@@ -10,6 +10,8 @@ struct skynet_context;
 
 namespace skyloom::lua {
 
+inline constexpr int kTraceType = 12;  // PTYPE_TRACE exists in Lua only
+
 // "<TRACE tag> nanoseconds text : file:line file:line file:line", from `level` of the thread's
 // stack on.
 void trace_line(skynet_context* context, const char* tag, const char* text, lua_State* thread,
