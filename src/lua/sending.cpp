@@ -9,12 +9,6 @@
 namespace skyloom::lua {
 namespace {
 
-struct Payload {
-  void* data = nullptr;
-  size_t size = 0;
-  bool is_owned = false;
-};
-
 Payload payload_at(lua_State* L, int index) {
   Payload payload;
   switch (lua_type(L, index)) {
@@ -50,9 +44,8 @@ Payload payload_at(lua_State* L, int index) {
 
 }  // namespace
 
-int send_letter(lua_State* L, const Letter& letter) {
+int send_payload(lua_State* L, const Letter& letter, const Payload& payload) {
   skynet_context* const context = context_of(L);
-  const Payload payload = payload_at(L, letter.message);
   int type = letter.type & 0xff;
   if (payload.is_owned) type |= PTYPE_TAG_DONTCOPY;
   if (lua_isinteger(L, letter.to) != 0) {
@@ -69,6 +62,11 @@ int send_letter(lua_State* L, const Letter& letter) {
   }
   return skynet_sendname(context, letter.source, name, type, letter.session, payload.data,
                          payload.size);
+}
+
+int send_letter(lua_State* L, const Letter& letter) {
+  context_of(L);  // without one nothing is taken
+  return send_payload(L, letter, payload_at(L, letter.message));
 }
 
 uint32_t callee_at(lua_State* L, int index) {

@@ -1,6 +1,7 @@
 // How Lua values become a message: shared by `skynet.core` and `skynet`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <lua.hpp>
 
@@ -18,6 +19,15 @@ struct Letter {
   int message = 0;  // index of a string, which is copied, or of a pointer with its size behind it,
                     // which is the runtime's from now on, whatever the outcome
 };
+
+struct Payload {
+  void* data = nullptr;
+  size_t size = 0;
+  bool is_owned = false;  // by the runtime from now on; else it is copied
+};
+
+// As send_letter(), with bytes that are there already; `letter.message` is not looked at.
+int send_payload(lua_State* L, const Letter& letter, const Payload& payload);
 
 // The session, or one of the above. Raises for wrong arguments, with an owned message freed.
 int send_letter(lua_State* L, const Letter& letter);

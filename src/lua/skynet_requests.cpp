@@ -31,29 +31,14 @@ int field_integer(lua_State* L, int index, const char* key) {
   return value;
 }
 
-int send_bytes(lua_State* L, const Letter& letter, Packed packed) {
-  auto* const data = const_cast<char*>(packed.data);
-  skynet_context* const context = context_of(L);
-  if (lua_isinteger(L, letter.to) != 0) {
-    const auto to = static_cast<uint32_t>(lua_tointeger(L, letter.to));
-    if (to == 0) return luaL_error(L, "Invalid service address 0");
-    return skynet_send(context, letter.source, to, letter.type, letter.session, data, packed.size);
-  }
-  const char* name = lua_tostring(L, letter.to);
-  if (name == nullptr) {
-    return luaL_error(L, "dest address type (%s) must be a string or number.",
-                      luaL_typename(L, letter.to));
-  }
-  return skynet_sendname(context, letter.source, name, letter.type, letter.session, data,
-                         packed.size);
-}
-
 // Packs the values from `first` to the top as `pack`, on top of them, says, and sends them. Pops
 // both.
 int pack_and_send(lua_State* L, const Letter& letter, int first) {
   if (lua_tocfunction(L, -1) == seri_pack_block) {
     lua_pop(L, 1);
-    const int result = send_bytes(L, letter, seri_pack(L, first));
+    const Packed packed = seri_pack(L, first);
+    const int result =
+        send_payload(L, letter, {.data = const_cast<char*>(packed.data), .size = packed.size});
     lua_settop(L, first - 1);
     return result;
   }
