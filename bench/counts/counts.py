@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Counts the instructions of the hot paths under callgrind and holds them against expected.json.
+
+Each path is walked twice, once with more steps; the difference by the steps is what one costs, so
+that starting and ending do not count. Seconds differ from run to run, these numbers do not: they are
+a gate. They belong to one compiler and one C library; on another they are printed and not compared.
+
+usage: counts.py [--build DIR] [--accept]
+exit status: 0 as expected; 1 a count differs or a path failed; 77 nothing was compared
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+EXPECTED = HERE / "expected.json"
+TOLERANCE = 0.03
+SKIPPED = 77
+SECONDS = 120
+
+# Path: steps of the short walk; the long one has twice as many. Enough that what happens seldom (a
+# ring that grows, a collection of garbage) is spread evenly.
+PATHS = dict(mailbox=6400, dispatch=6400, message=6400, socket_read=6400, socket_send=6400, frame_echo=6400,
+             timer=3200, lua_call=3200, lua_echo=3200)
+
+
+class Failure(Exception):
+    pass
+
+
+def per_step(few, many, steps):
+    """What one step costs, from the totals of a walk of `steps` and one of twice as many."""
+    return (many - few) / steps
+
+
+def compare(expected, measured, tolerance=TOLERANCE):
+    """Lines that tell each path, and whether all are within the tolerance. A gain is a difference, too:
+    if nobody wrote it down, the same could be lost again unnoticed."""
+    lines, is_good = [], True
+    for path in sorted(set(expected) | set(measured)):
+        was, now = expected.get(path), measured.get(path)
+        if was is None or now is None:
+            change, fits = "new path" if was is None else "no longer measured", False
+        else:
+            change, fits = f"{(now - was) / was:+.1%}", abs(now - was) <= tolerance * was
+        lines.append(f"{path:<12} expected {number(was)}  measured {number(now)}  {change}" + ("" if fits else "  DIFFERS"))
+        is_good = is_good and fits
+    return lines, is_good
+
+
+def number(value):
+    return f"{'-':>9}" if value is None else f"{value:9.1f}"
+
+
+def toolchain(build):
+    """What the numbers hang on, apart from our code: the compiler and the libraries that it links."""
+    cache = (pathlib.Path(build) / "CMakeCache.txt").read_text(encoding="utf-8")
+
+    def cached(name):
+        found = re.search(rf"^{name}:\w+=(.*)$", cache, re.M)
+        return found[1] if found else "?"
+
+    version = subprocess.run([cached("CMAKE_CXX_COMPILER"), "--version"], capture_output=True, text=True, check=True)
+    return (f"{version.stdout.splitlines()[0]}; {' '.join(platform.libc_ver())}; Lua {cached('LUA_VERSION')}; "
+            f"{platform.machine()}")
+
+
+def instructions(program, path, steps):
+    environment = dict(os.environ, LC_ALL="C", lualoader=f"{ROOT}/lualib/loader.lua", lua_path=f"{ROOT}/lualib/?.lua",
+                       luaservice=f"{ROOT}/service/?.lua;{ROOT}/bench/lua/?.lua")
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(program), path, str(steps)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment)
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode != 0 or not found:
+        raise Failure(f"{' '.join(command)}: status {done.returncode}\n{done.stderr.strip()}")
+    return int(found[1])
+
+
+def measure(program, paths):
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        walks = {path: [pool.submit(instructions, program, path, steps * times) for times in (1, 2)]
+                 for path, steps in paths.items()}
+        return {path: round(per_step(walks[path][0].result(), walks[path][1].result(), steps), 1)
+                for path, steps in paths.items()}
+
+
+def accept(measured, tools):
+    EXPECTED.write_text(json.dumps(dict(toolchain=tools, instructions=measured), indent=2) + "\n", encoding="ascii")
+    print(f"accepted: {EXPECTED.relative_to(ROOT)}; say in the commit what changed them")
+
+
+def judge(expected, measured, tools):
+    if expected["toolchain"] != tools:
+        print(f"counts: not compared: expected.json is of '{expected['toolchain']}', this is '{tools}'")
+        for path, value in measured.items():
+            print(f"{path:<12} measured {number(value)}")
+        return SKIPPED
+    lines, is_good = compare(expected["instructions"], measured)
+    print("instructions for one step of each path:")
+    print("\n".join(lines))
+    if not is_good:
+        print(f"counts: more than {TOLERANCE:.0%} from what was written down. If that is meant: ./dev counts --accept")
+    return 0 if is_good else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Instruction counts of the hot paths.")
+    parser.add_argument("--build", default=ROOT / "build" / "release", help="build folder (default build/release)")
+    parser.add_argument("--accept", action="store_true", help="write down what is measured now")
+    options = parser.parse_args()
+    if shutil.which("valgrind") is None:
+        print("counts: not compared: valgrind is not installed (./dev setup installs it)")
+        return SKIPPED
+    try:
+        measured = measure(pathlib.Path(options.build) / "bench" / "counts" / "count_paths", PATHS)
+    except (Failure, OSError, subprocess.SubprocessError) as failure:
+        print(f"counts: {failure}")
+        return 1
+    tools = toolchain(options.build)
+    if options.accept:
+        accept(measured, tools)
+        return 0
+    return judge(json.loads(EXPECTED.read_text(encoding="ascii")), measured, tools)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
