@@ -89,17 +89,30 @@ class ChartsTest(unittest.TestCase):
         self.assertIn("1.20 over", image)
         self.assertIn("a &lt;b&gt;", image)
 
-    def test_a_longer_bar_costs_more(self):
-        image = charts.bars("title", [self.bar(value=2), self.bar(value=4)])
-        short, tall = [float(rect.getAttribute("width")) for rect in
-                       xml.dom.minidom.parseString(image).getElementsByTagName("rect")]
+    def test_a_bar_is_as_long_as_the_factor_above_the_floor(self):
+        image = charts.bars("title", [self.bar(value=value, least=value, largest=value) for value in (1, 2, 4)])
+        none, short, tall = [float(rect.getAttribute("width")) for rect in
+                             xml.dom.minidom.parseString(image).getElementsByTagName("rect")]
+        self.assertEqual(none, 0)
         self.assertAlmostEqual(tall / short, 2, places=1)
+
+    def test_what_is_cheaper_than_the_floor_lies_on_its_other_side(self):
+        drawn = xml.dom.minidom.parseString(charts.bars("title", [self.bar(value=0.8, least=0.8), self.bar()]))
+        cheaper, dearer = drawn.getElementsByTagName("rect")
+        end = float(cheaper.getAttribute("x")) + float(cheaper.getAttribute("width"))
+        self.assertAlmostEqual(end, float(dearer.getAttribute("x")), places=0)
 
     def test_lines_leave_out_what_was_not_measured(self):
         image = charts.lines("title", ["ours", "floor"], [(1, [1, 2]), (10, [2, None]), (100, [3, 4])], "us", "connections")
         drawn = xml.dom.minidom.parseString(image)
         self.assertEqual([len(polyline.getAttribute("points").split()) for polyline in
                           drawn.getElementsByTagName("polyline")], [3, 2])
+
+    def test_a_logarithmic_axis_has_a_place_for_what_is_a_million_times_as_much(self):
+        drawn = xml.dom.minidom.parseString(charts.lines("t", ["a"], [(1, [40]), (10, [4e7]), (100, [4e4])], "us", "n",
+                                                         "logarithmic"))
+        most, middle, least = sorted(float(dot.getAttribute("cy")) for dot in drawn.getElementsByTagName("circle"))
+        self.assertAlmostEqual(middle - most, least - middle, delta=0.2)
 
     def test_times_ten_is_the_same_distance_everywhere(self):
         drawn = xml.dom.minidom.parseString(charts.lines("t", ["a"], [(1, [1]), (10, [1]), (100, [1])], "us", "n"))

@@ -1,7 +1,7 @@
 """How the cost grows: with connections, services, timers, workers, receivers, and beside a slow handler.
 
-Each program returns a table: {"title", "columns", "rows", "x", "lines", "unit", "note"}; "x" and "lines"
-name the columns that the page draws.
+Each program returns a table: {"title", "columns", "rows", "x", "lines", "unit", "y_axis", "note"}; "x" and
+"lines" are the numbers of the columns that the page draws.
 """
 import os
 import statistics
@@ -55,7 +55,7 @@ def connections(bench):
     floor = bench.start_program(["floor_echo_epoll"])
     table = []
     for count in CONNECTIONS:
-        messages = int((30_000 if count == 1 else 200_000) * bench.scale)
+        messages = int((30_000 if count == 1 else max(200_000, 20 * count)) * bench.scale)
         costs = [[message_cost(bench, server, count, messages) for server in (ours, floor)]
                  for _ in range(bench.options.rounds)]
         table.append([count, statistics.median(cost[0] for cost in costs),
@@ -167,7 +167,7 @@ def slow_handler(bench):
     return dict(title=f"echo at 2000 a second, alone and beside a service that computes {SLOW_MILLISECONDS} ms at a time: "
                       "latency in us",
                 columns=["workers", "alone p50", "alone p99", "beside p50", "beside p99"], rows=table, x=0, lines=[2, 4],
-                unit="us", note=f"{os.cpu_count()} cores: the busy worker takes one, the node and the load generator "
+                y_axis="logarithmic", unit="us", note=f"{os.cpu_count()} cores: the busy worker takes one, the node and the load generator "
                                 "share the rest")
 
 

@@ -5,7 +5,7 @@ Each path is walked twice, once with more steps; the difference by the steps is 
 that starting and ending do not count. Seconds differ from run to run, these numbers do not: they are
 a gate. They belong to one compiler and one C library; on another they are printed and not compared.
 
-usage: counts.py [--build DIR] [--accept]
+usage: counts.py [--build DIR] [--accept | --profile PATH]
 exit status: 0 as expected; 1 a count differs or a path failed; 77 nothing was compared
 """
 import argparse
@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -73,10 +74,10 @@ def toolchain(build):
             f"{platform.machine()}")
 
 
-def instructions(program, path, steps):
+def callgrind(program, path, steps, out):
     environment = dict(os.environ, LC_ALL="C", lualoader=f"{ROOT}/lualib/loader.lua", lua_path=f"{ROOT}/lualib/?.lua",
                        luaservice=f"{ROOT}/service/?.lua;{ROOT}/bench/lua/?.lua")
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(program), path, str(steps)]
+    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", str(program), path, str(steps)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode != 0 or not found:
@@ -84,9 +85,16 @@ def instructions(program, path, steps):
     return int(found[1])
 
 
+def profile(program, path):
+    """Prints where the instructions of a path go, by function."""
+    with tempfile.NamedTemporaryFile(prefix="callgrind.") as out:
+        callgrind(program, path, 10 * PATHS[path], out.name)
+        subprocess.run(["callgrind_annotate", "--show-percs=yes", "--auto=no", out.name], check=True)
+
+
 def measure(program, paths):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        walks = {path: [pool.submit(instructions, program, path, steps * times) for times in (1, 2)]
+        walks = {path: [pool.submit(callgrind, program, path, steps * times, "/dev/null") for times in (1, 2)]
                  for path, steps in paths.items()}
         return {path: round(per_step(walks[path][0].result(), walks[path][1].result(), steps), 1)
                 for path, steps in paths.items()}
@@ -115,12 +123,17 @@ def main():
     parser = argparse.ArgumentParser(description="Instruction counts of the hot paths.")
     parser.add_argument("--build", default=ROOT / "build" / "release", help="build folder (default build/release)")
     parser.add_argument("--accept", action="store_true", help="write down what is measured now")
+    parser.add_argument("--profile", metavar="PATH", choices=PATHS, help="show the functions of one path: " + ", ".join(PATHS))
     options = parser.parse_args()
+    program = pathlib.Path(options.build) / "bench" / "counts" / "count_paths"
     if shutil.which("valgrind") is None:
         print("counts: not compared: valgrind is not installed (./dev setup installs it)")
         return SKIPPED
     try:
-        measured = measure(pathlib.Path(options.build) / "bench" / "counts" / "count_paths", PATHS)
+        if options.profile:
+            profile(program, options.profile)
+            return 0
+        measured = measure(program, PATHS)
     except (Failure, OSError, subprocess.SubprocessError) as failure:
         print(f"counts: {failure}")
         return 1
