@@ -10,6 +10,7 @@
 #include "lua/modules/pointers.hpp"
 #include "net/udp_address.hpp"
 #include "os/socket_address.hpp"
+#include "skynet/skyloom.h"
 #include "skynet/skynet_socket.h"
 
 namespace skyloom::lua {
@@ -313,6 +314,31 @@ int unpack(lua_State* L) {
   return 5;
 }
 
+// --- ours: frames past the gate
+
+// cut_frames(id), before start(id): the engine cuts what comes into frames of 2 bytes of length and
+// a payload, which may be empty.
+int cut_frames(lua_State* L) {
+  constexpr size_t kPayloadBytesMax = 65535;
+  const int id = check_socket(L, 1);
+  skyloom_socket_framing(context_of(L), id, SKYLOOM_FRAMING_LENGTH16 | SKYLOOM_FRAMING_KEEP_EMPTY,
+                         kPayloadBytesMax);
+  return 0;
+}
+
+// route(id, to, source, type, session): frames go straight to that service
+int route(lua_State* L) {
+  const int id = check_socket(L, 1);
+  const auto to = static_cast<uint32_t>(luaL_checkinteger(L, 2));
+  const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 3));
+  const auto type = static_cast<int>(luaL_checkinteger(L, 4));
+  const auto session = static_cast<int>(luaL_checkinteger(L, 5));
+  if (skyloom_socket_route(context_of(L), id, to, source, type, session) != 0) {
+    return luaL_error(L, "frames cannot be messages of type %d", type);
+  }
+  return 0;
+}
+
 constexpr luaL_Reg kFunctions[] = {
     {"connect", connect},
     {"listen", listen},
@@ -333,6 +359,8 @@ constexpr luaL_Reg kFunctions[] = {
     {"resolve", resolve},
     {"info", info},
     {"unpack", unpack},
+    {"cut_frames", cut_frames},
+    {"route", route},
     {nullptr, nullptr},
 };
 
