@@ -74,29 +74,41 @@ def toolchain(build):
             f"{platform.machine()}")
 
 
-def callgrind(program, path, steps, out):
-    environment = dict(os.environ, LC_ALL="C", lualoader=f"{ROOT}/lualib/loader.lua", lua_path=f"{ROOT}/lualib/?.lua",
-                       luaservice=f"{ROOT}/service/?.lua;{ROOT}/bench/lua/?.lua")
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", str(program), path, str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if done.returncode != 0 or not found:
-        raise Failure(f"{' '.join(command)}: status {done.returncode}\n{done.stderr.strip()}")
-    return int(found[1])
+class Walks:
+    """Runs the program in surroundings that are the same everywhere: Lua makes the seed of its hashes from
+    addresses of the stack, and those depend on the length of every argument and variable."""
+
+    def __init__(self, program):
+        self.folder = tempfile.TemporaryDirectory(prefix="skyloom-counts-")
+        os.symlink(program, os.path.join(self.folder.name, "count_paths"))
+        os.symlink(ROOT, os.path.join(self.folder.name, "root"))
+        self.environment = dict(lualoader="root/lualib/loader.lua", lua_path="root/lualib/?.lua",
+                                luaservice="root/service/?.lua;root/bench/lua/?.lua")
+
+    def instructions(self, path, steps, out="/dev/null"):
+        command = [shutil.which("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}", "./count_paths", path,
+                   f"{steps:08}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS,
+                              env=self.environment, cwd=self.folder.name)
+        found = re.search(r"Collected : (\d+)", done.stderr)
+        if done.returncode != 0 or not found:
+            raise Failure(f"{' '.join(command)}: status {done.returncode}\n{done.stderr.strip()}")
+        return int(found[1])
 
 
 def profile(program, path):
     """Prints where the instructions of a path go, by function."""
     with tempfile.NamedTemporaryFile(prefix="callgrind.") as out:
-        callgrind(program, path, 10 * PATHS[path], out.name)
+        Walks(program).instructions(path, 10 * PATHS[path], out.name)
         subprocess.run(["callgrind_annotate", "--show-percs=yes", "--auto=no", out.name], check=True)
 
 
 def measure(program, paths):
+    walks = Walks(program)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        walks = {path: [pool.submit(callgrind, program, path, steps * times, "/dev/null") for times in (1, 2)]
-                 for path, steps in paths.items()}
-        return {path: round(per_step(walks[path][0].result(), walks[path][1].result(), steps), 1)
+        totals = {path: [pool.submit(walks.instructions, path, steps * times) for times in (1, 2)]
+                  for path, steps in paths.items()}
+        return {path: round(per_step(*(total.result() for total in totals[path]), steps), 1)
                 for path, steps in paths.items()}
 
 
@@ -125,7 +137,7 @@ def main():
     parser.add_argument("--accept", action="store_true", help="write down what is measured now")
     parser.add_argument("--profile", metavar="PATH", choices=PATHS, help="show the functions of one path: " + ", ".join(PATHS))
     options = parser.parse_args()
-    program = pathlib.Path(options.build) / "bench" / "counts" / "count_paths"
+    program = pathlib.Path(options.build).resolve() / "bench" / "counts" / "count_paths"
     if shutil.which("valgrind") is None:
         print("counts: not compared: valgrind is not installed (./dev setup installs it)")
         return SKIPPED
