@@ -39,7 +39,7 @@ class BenchTest(unittest.TestCase):
             done = run("page", rows, growth, "--out", folder)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             page = pathlib.Path(folder, "benchmarks.md").read_text(encoding="utf-8")
-            for name in ("ratios_0.svg", "services.svg"):
+            for name in ("ratios_0.svg", "services_0.svg"):
                 self.assertIn(f"benchmarks/{name}", page)
                 self.assertTrue(pathlib.Path(folder, "benchmarks", name).exists(), name)
             self.assertIn(found["echo"]["title"], page)

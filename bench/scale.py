@@ -21,15 +21,15 @@ SLOW_MILLISECONDS = 100
 PATIENCE = ["--connect-timeout", "60", "--timeout", "60"]
 
 
-def run(bench, name, program):
-    bench.net_threads = bench.options.net_threads[0]
+def run(bench, name, net_threads):
+    bench.net_threads = net_threads
     try:
-        result = program(bench)
+        result = PROGRAMS[name](bench)
     except (Failure, OSError) as failure:
         result = dict(title=name, failure=str(failure))
     finally:
         stop_all()
-    return dict(result, name=name, net_threads=bench.net_threads)
+    return dict(result, name=name, net_threads=net_threads)
 
 
 def median(bench, measure):
@@ -173,3 +173,4 @@ def slow_handler(bench):
 
 PROGRAMS = dict(connections=connections, services=services, timers=timers, workers=workers, broadcast=broadcast,
                 slow_handler=slow_handler)
+WITHOUT_SOCKETS = {"services", "timers"}

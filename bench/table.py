@@ -60,7 +60,7 @@ def print_rows(results):
 
 def print_scale(result):
     """One of the programs of scale.py."""
-    print(f"\n{result['title']}")
+    print(f"\n{result['title']} (net_threads = {result['net_threads']})")
     if "failure" in result:
         print(result["failure"])
         return
