@@ -162,13 +162,21 @@ class Bench:
 
     # --- rows
 
+    def can_start(self, command):
+        """False when it is not built, or when the system does not let it (io_uring in a container)."""
+        try:
+            self.start_program(command).stop()
+        except Failure:
+            return False
+        return True
+
     def sides(self, row):
-        """Ours, the floor and the peers that are built; and the names of those that are not."""
+        """Ours, the floor and the peers that are there; and the names of those that are not."""
         wanted = [side for side in ("ours", "floor") if side in row]
         if self.options.floor_only:
             wanted = wanted[1:]
         peers = {} if self.options.no_peers or self.options.self_check else row.get("peers", {})
-        built = [name for name, command in peers.items() if os.access(self.program(command[0]), os.X_OK)]
+        built = [name for name, command in peers.items() if self.can_start(command)]
         return wanted + built, [name for name in peers if name not in built]
 
     def run_row(self, row, net_threads):

@@ -55,7 +55,7 @@ def print_rows(results):
         if "failure" in result:
             print(f"\n{result['name']}: {result['failure']}")
         if result.get("missing"):
-            print(f"{result['name']}: not built: {', '.join(result['missing'])} (./dev bench installs them)")
+            print(f"{result['name']}: not measured, because not installed or not allowed here: {', '.join(result['missing'])}")
 
 
 def print_scale(result):
