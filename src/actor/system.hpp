@@ -92,6 +92,8 @@ class System final : private Runner {
   // For deterministic tests and for the time before start() and after join().
   bool run_one() noexcept { return scheduler_.run_one(); }
   size_t run_until_idle() noexcept;
+  // See Scheduler: for a callback that must wait.
+  bool run_meanwhile() noexcept { return scheduler_.run_meanwhile(); }
   // True when all mailboxes are empty and no worker runs anything, which may take `timeout`.
   bool wait_until_quiet(base::Nanos timeout) noexcept {
     return scheduler_.wait_until_quiet(timeout);
