@@ -222,10 +222,10 @@ int exit(lua_State* L) {
 int trace(lua_State* L) {
   Coroutine& coroutine = Scheduler::of(L).current(L);
   const char* text = luaL_optstring(L, 1, nullptr);
-  if (!coroutine.is_traced) begin_trace(L, coroutine.thread);
-  coroutine.is_traced = true;
+  if (coroutine.is_trace_off) return 0;
   lua_pushfstring(L, text == nullptr ? "trace" : "trace %s", text);
-  push_trace(L, coroutine.thread);
+  begin_trace(L, coroutine.thread);
+  coroutine.is_traced = true;
   trace_line(context_of(L), lua_tostring(L, -1), lua_tostring(L, -2), L, 1);
   return 0;
 }
