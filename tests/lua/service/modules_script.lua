@@ -5,23 +5,11 @@ local stm = require "skynet.stm"
 local debugchannel = require "skynet.debugchannel"
 local memory = require "skynet.memory"
 local check = require "check"
-local test = check.test
+local test, in_background = check.test, check.in_background
 
 local peer
 
 local function ask(...) return skynet.call(peer, "lua", ...) end
-
-local function in_background(f, ...)
-  local result = {}
-  skynet.fork(function(...)
-    result.values = table.pack(pcall(f, ...))
-    skynet.wakeup(result)
-  end, ...)
-  return function()
-    if not result.values then skynet.wait(result) end
-    return result.values
-  end
-end
 
 local function test_stm()
   local writer = stm.new(skynet.pack("first", 1))
