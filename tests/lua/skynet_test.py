@@ -29,7 +29,7 @@ class SkynetTest(LuaTest):
         lines = re.findall(r"^\[:(\d+)\] <TRACE (\S+)> \d+ (.*)$", node.log(), re.MULTILINE)
         own, peer = "00000008", "00000009"
         self.assertEqual(node.wait_for_line(r"peer :(\d+)$")[1], peer)
-        place = re.compile(r"/[^ ]*/([a-z_]+)\.lua:\d+")
+        place = re.compile(r"[^ ]*/([a-z_]+)\.lua:\d+")
         shown = [" ".join((who, tag, place.sub(r"\1", text))) for who, tag, text in lines]
         expected = """
             O :O-1 trace : trace_script trace_script
