@@ -12,6 +12,13 @@ scheduler.protocols().debug.dispatch = function(...)
 	return require("skynet.debug").dispatch(...)
 end
 
+-- Logs why it did not start, tells the launcher, and leaves.
+local function fail(reason)
+	skynet.error("init service failed: " .. tostring(reason))
+	skynet.send(".launcher", "lua", "ERROR")
+	skynet.exit()
+end
+
 --- Runs the start function of a service, and tells the launcher how that went.
 ---@param start fun()
 function skynet.init_service(start)
@@ -21,10 +28,9 @@ function skynet.init_service(start)
 	end, debug.traceback)
 	if ok then
 		skynet.send(".launcher", "lua", "LAUNCHOK")
-	else
-		skynet.error("init service failed: " .. tostring(err))
-		skynet.send(".launcher", "lua", "ERROR")
-		skynet.exit()
+		scheduler.start_told()
+	elseif not pcall(fail, err) then
+		scheduler.quit() -- no text, or no memory for it; the end tells the launcher
 	end
 end
 

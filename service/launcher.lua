@@ -35,18 +35,14 @@ local function join_arguments(module, ...)
   return table.concat(words, " ", 2, words.n)
 end
 
-local function launch(source, module, ...)
+local function launch(verb, source, module, ...)
   local arguments = join_arguments(module, ...)
   local session = skynet.context()
   local response = skynet.response()
-  local handle = manager.launch(module, arguments)
-  if not handle then
-    response(false)
-    return nil
-  end
+  local handle = core.addresscommand(verb, string.format("%s %s", module, arguments))
+  if not handle then return response(false) end
   services[handle] = module .. " " .. arguments
   launches[handle] = { source = source, session = session, response = response }
-  return handle
 end
 
 --- Answers who waits for the start of `handle`, if somebody does.
@@ -59,15 +55,12 @@ local function settle(handle, ...)
 end
 
 function command.LAUNCH(source, ...)
-  launch(source, ...)
+  launch("LAUNCH", source, ...)
   return later
 end
 
 function command.LOGLAUNCH(source, ...)
-  local handle = launch(source, ...)
-  if handle then
-    core.command("LOGON", skynet.address(handle))
-  end
+  launch("LOGLAUNCH", source, ...)
   return later
 end
 

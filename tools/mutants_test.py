@@ -44,6 +44,12 @@ class MutantsTest(unittest.TestCase):
         self.assertEqual(mutant.number, '07')
         self.assertEqual(mutant.fields['Expect'], ['TwoIsTwo', 'it is three'])
 
+    def test_a_bug_in_lua_files_alone_is_not_built(self):
+        self.assertTrue(self.mutant(HEADER + DIFF).is_built)
+        lua = DIFF.replace('number.txt', 'lualib/number.lua')
+        self.assertFalse(self.mutant(HEADER + lua).is_built)
+        self.assertTrue(self.mutant(HEADER + lua + DIFF).is_built)
+
     def test_a_patch_for_code_that_has_changed_is_a_problem(self):
         self.source.write_text('one\n2\nfour\n')
         self.assertIn('does not apply', ''.join(self.mutant(HEADER + DIFF).problems(self.root)))

@@ -123,6 +123,12 @@ end
 
 -- Inspection --------------------------------------------------------------------------------------
 
+local timers = setmetatable({}, { __mode = "k" }) -- thread -> where trace_timeout() saw it set
+
+local function where_is(thread)
+	return timers[thread] or debug.traceback(thread)
+end
+
 --- Without argument: how many coroutines wait. A table: filled with name -> traceback. A session: its
 --- traceback. A coroutine: the session that it waits for. "init": where the start function is.
 function rare.task(which)
@@ -138,9 +144,9 @@ function rare.task(which)
 	end
 	for thread, task in pairs(tasks) do
 		if type(which) == "table" then
-			which[("%s session: %d"):format(thread, task.session)] = debug.traceback(thread)
+			which[("%s session: %d"):format(thread, task.session)] = where_is(thread)
 		elseif task.session == which then
-			return debug.traceback(thread)
+			return where_is(thread)
 		end
 	end
 end
@@ -149,7 +155,7 @@ end
 function rare.uniqtask()
 	local groups = {}
 	for thread, task in pairs(scheduler.tasks()) do
-		local where = debug.traceback(thread)
+		local where = where_is(thread)
 		local sessions = groups[where] or {}
 		sessions[#sessions + 1] = task.session
 		groups[where] = sessions
@@ -172,13 +178,33 @@ end
 --- Logs a line of a trace: (tag, text [, coroutine] [, level]).
 rare.tracelog = core.trace
 
---- Calls f(...) traced: the tag is new if there is none.
-function rare.tracecall(f, ...)
-	skynet.trace()
-	return f(...)
+--- As rawcall(), for a request that carries the tag of a trace from elsewhere, another node's for example. Logs its begin
+--- and its end.
+function rare.tracecall(tag, address, name, msg, size)
+	core.trace(tag, "tracecall begin", 2)
+	core.send(address, skynet.PTYPE_TRACE, 0, tag)
+	local answer, bytes = skynet.rawcall(address, name, msg, size)
+	core.trace(tag, "tracecall end", 2)
+	return answer, bytes
 end
 
---- Switches on that timers remember where they were set. They always do here: nothing to switch.
-function rare.trace_timeout() end
+local timeout = skynet.timeout
+
+--- Whether timers that are set from now on remember where: task() and uniqtask() then show that of those that wait.
+function rare.trace_timeout(on)
+	if not on then
+		skynet.timeout = timeout
+		return
+	end
+	skynet.timeout = function(cs, f)
+		local thread
+		thread = timeout(cs, function()
+			timers[thread] = nil
+			f()
+		end)
+		timers[thread] = debug.traceback(("TIMER %d+%d : "):format(skynet.now(), cs), 2)
+		return thread
+	end
+end
 
 return rare

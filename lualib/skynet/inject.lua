@@ -1,22 +1,14 @@
 -- Runs code that comes from a console inside the service, with what the service's functions know.
 
 local skynet = require "skynet"
+local walk_upvalues = require "skyloom.upvalues"
 
---- Adds the upvalues of the function, and of the functions among them, to `found` by name. Of two with
---- one name a table wins: that is where services keep what they know.
+--- Adds what the function knows to `found` by name. Of two with one name a table wins: that is where services keep what
+--- they know.
 local function add_upvalues(found, f, seen)
-  if seen[f] then return end
-  seen[f] = true
-  local i = 1
-  local name, value = debug.getupvalue(f, i)
-  while name do
-    if name ~= "" and (found[name] == nil or (type(value) == "table" and type(found[name]) ~= "table")) then
-      found[name] = value
-    end
-    if type(value) == "function" then add_upvalues(found, value, seen) end
-    i = i + 1
-    name, value = debug.getupvalue(f, i)
-  end
+  walk_upvalues(f, function(name, value)
+    if found[name] == nil or (type(value) == "table" and type(found[name]) ~= "table") then found[name] = value end
+  end, seen)
 end
 
 --- What the handler of each message type knows, by the name of the type.

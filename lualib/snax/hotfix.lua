@@ -1,19 +1,7 @@
 -- Replaces functions of a running snax service. New functions share the variables of those they replace,
 -- by name.
 
---- The upvalues of a function and of the functions among them: name -> {function, index}.
-local function collect(f, found, seen)
-  if seen[f] then return end
-  seen[f] = true
-  local i = 1
-  local name, value = debug.getupvalue(f, i)
-  while name do
-    if name ~= "" and not found[name] then found[name] = { f, i } end
-    if type(value) == "function" then collect(value, found, seen) end
-    i = i + 1
-    name, value = debug.getupvalue(f, i)
-  end
-end
+local walk_upvalues = require "skyloom.upvalues"
 
 local function share(f, known)
   local i = 1
@@ -31,11 +19,13 @@ end
 ---@param source string defines accept.X, response.X and system functions that the service has, and maybe hotfix
 ---@param globals table
 return function(functions, source, globals, ...)
-  local known, seen = {}, {}
+  local known, seen = {}, {} -- known: name -> {function, index}
   local entries = {}
   for _, entry in ipairs(functions) do
     entries[entry[2] .. "." .. entry[3]] = entry
-    if entry[4] then collect(entry[4], known, seen) end
+    if entry[4] then
+      walk_upvalues(entry[4], function(name, _, f, index) known[name] = known[name] or { f, index } end, seen)
+    end
   end
   local patches = {}
   local function collector(group)

@@ -140,18 +140,26 @@ const char* run_kill(const Call& call) {
   return nullptr;
 }
 
-const char* run_launch(const Call& call) {
+const char* launch(const Call& call, System::Dumping dumping) {
   const size_t end = call.parameter.find_first_of("\r\n");
   std::string_view line = call.parameter.substr(0, end);
   const size_t blank = line.find_first_of(" \t");
   const std::string_view module = line.substr(0, blank);
   uint32_t handle = 0;
   if (blank == std::string_view::npos) {
-    handle = call.system.launch(module, nullptr);
+    handle = call.system.launch(module, nullptr, dumping);
   } else {
-    handle = call.system.launch(module, std::string(line.substr(blank + 1)).c_str());
+    handle = call.system.launch(module, std::string(line.substr(blank + 1)).c_str(), dumping);
   }
   return handle == 0 ? nullptr : answer(call, ":%08X", handle);
+}
+
+const char* run_launch(const Call& call) {
+  return launch(call, System::Dumping::kNo);
+}
+
+const char* run_loglaunch(const Call& call) {
+  return launch(call, System::Dumping::kFromStart);
 }
 
 const char* run_getenv(const Call& call) {
@@ -232,12 +240,23 @@ struct Entry {
 };
 
 constexpr Entry kCommands[] = {
-    {"TIMEOUT", run_timeout},  // by far the most frequent one
-    {"REG", run_reg},         {"QUERY", run_query},     {"NAME", run_name},
-    {"EXIT", run_exit},       {"KILL", run_kill},       {"LAUNCH", run_launch},
-    {"GETENV", run_getenv},   {"SETENV", run_setenv},   {"STARTTIME", run_starttime},
-    {"ABORT", run_abort},     {"MONITOR", run_monitor}, {"STAT", run_stat},
-    {"LOGON", run_logon},     {"LOGOFF", run_logoff},   {"SIGNAL", run_signal},
+    {"TIMEOUT", run_timeout},      // by far the most frequent one
+    {"LOGLAUNCH", run_loglaunch},  // ours: LAUNCH and LOGON in one misses no message
+    {"REG", run_reg},
+    {"QUERY", run_query},
+    {"NAME", run_name},
+    {"EXIT", run_exit},
+    {"KILL", run_kill},
+    {"LAUNCH", run_launch},
+    {"GETENV", run_getenv},
+    {"SETENV", run_setenv},
+    {"STARTTIME", run_starttime},
+    {"ABORT", run_abort},
+    {"MONITOR", run_monitor},
+    {"STAT", run_stat},
+    {"LOGON", run_logon},
+    {"LOGOFF", run_logoff},
+    {"SIGNAL", run_signal},
 };
 
 }  // namespace

@@ -307,6 +307,18 @@ TEST_F(CommandTest, LogonWritesEachMessageBeforeItIsHandled) {
   EXPECT_THAT(read(), testing::EndsWith("01fe7a\n[socket] 1 2 3 [text]\nclose time: 25\n"));
 }
 
+TEST_F(CommandTest, LoglaunchMissesNoMessage) {
+  EXPECT_EQ(run("LOGLAUNCH", "nowhere"), nullptr);
+  Probe::next = new Probe{};
+  EXPECT_STREQ(run("LOGLAUNCH", "probe one"), ":00000003");
+  EXPECT_EQ(last_log(), "Open log file " + (directory_ / "00000003.log").string());
+  system_.push(3, text_message("first", kTypeLua, 0xa, 7));
+  system_.run_until_idle();
+  std::stringstream text;
+  text << std::ifstream(directory_ / "00000003.log").rdbuf();
+  EXPECT_THAT(text.str(), testing::EndsWith("\n:0000000a 10 7 25 6669727374\n"));
+}
+
 TEST_F(CommandTest, LogonSaysWhenTheFileCannotBeOpened) {
   std::filesystem::remove_all(directory_);
   EXPECT_EQ(run("LOGON", ":2"), nullptr);

@@ -39,7 +39,7 @@ void System::give_back(Service& service) noexcept {
   unused_.push_back(service);
 }
 
-uint32_t System::launch(std::string_view name, const char* arguments) noexcept {
+uint32_t System::launch(std::string_view name, const char* arguments, Dumping dumping) noexcept {
   if (aborting_.load()) return 0;
   const uint32_t by = current_service() == nullptr ? 0 : current_handle();
   const int name_bytes = static_cast<int>(name.size());
@@ -69,7 +69,7 @@ uint32_t System::launch(std::string_view name, const char* arguments) noexcept {
   }
   Service& service = *fresh;
   const int result = init_service(service, arguments);
-  if (result == 0 && finish_launch(service, name, arguments)) return handle;
+  if (result == 0 && finish_launch(service, name, arguments, dumping)) return handle;
   if (result != 0) {
     retire(handle, std::nullopt);
     (void)fail(nullptr);
@@ -121,11 +121,12 @@ void System::log_launch(uint32_t handle, std::string_view name,
 }
 
 // False when the service was killed in its `_init`.
-bool System::finish_launch(Service& service, std::string_view name,
-                           const char* arguments) noexcept {
+bool System::finish_launch(Service& service, std::string_view name, const char* arguments,
+                           Dumping dumping) noexcept {
   const uint32_t handle = service.handle();
   if (!service.mailbox_.is_dying()) {
     log_launch(handle, name, arguments == nullptr ? "" : arguments);
+    if (dumping == Dumping::kFromStart) start_dump(handle, current_handle());
   }
   switch (service.mailbox_.go_live()) {
     case Mailbox::Started::kIdle: return true;

@@ -17,6 +17,11 @@ constexpr uint32_t kSlicesPerInjector =
 
 thread_local Worker* t_worker = nullptr;
 
+// For the watcher, which only compares; the worker alone writes.
+void count(std::atomic<uint64_t>& number) noexcept {
+  number.store(number.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 // Sleeps for timers only, when there is no network to wait for.
 class ParkingWaiter final : public IdleWaiter {
  public:
@@ -207,12 +212,11 @@ void Scheduler::run(Worker& worker) noexcept {
 
 void Scheduler::run_item(Worker& worker, Runnable& item) noexcept {
   watcher_->on_busy();
-  const uint64_t number = worker.slice_number.load(std::memory_order_relaxed);  // written here only
-  worker.slice_number.store(number + 1, std::memory_order_relaxed);  // the watcher only compares
+  count(worker.slice_number);
   worker.in_slice = true;
   runner_.run_slice(worker, item);
   worker.in_slice = false;
-  worker.slice_number.store(number + 2, std::memory_order_relaxed);  // as above
+  count(worker.slice_number);
   if (++worker.slices % kSlicesPerLook == 0) look_while_busy(worker);
 }
 
@@ -372,15 +376,46 @@ bool Scheduler::run_one() noexcept {
   Worker* const outer = t_worker;
   t_worker = &worker;
   worker.is_metering = false;  // the caller has done other things meanwhile
+  Runnable* item = find_now(worker);
+  if (item != nullptr) run_item(worker, *item);
+  t_worker = outer;
+  return item != nullptr;
+}
+
+Runnable* Scheduler::find_now(Worker& worker) noexcept {
   Runnable* item = next_local(worker);
   if (item == nullptr) item = find_elsewhere(worker);
   if (item == nullptr && look_once()) {
     item = next_local(worker);
     if (item == nullptr) item = injector_.pop();
   }
-  if (item != nullptr) run_item(worker, *item);
-  t_worker = outer;
-  return item != nullptr;
+  return item;
+}
+
+// To everybody else this worker stays in its slice: it owes no wake-ups, and the watcher looks
+// after what it leaves in its queue.
+bool Scheduler::run_meanwhile() noexcept {
+  Worker* const worker = current_worker();
+  if (worker == nullptr || !worker->in_slice || worker->meanwhile == kMeanwhileMax ||
+      stopping_.load()) {
+    return false;
+  }
+  Runnable* const item = find_now(*worker);
+  if (item == nullptr) return false;
+  // Marks for the monitor, which only looks.
+  const uint32_t source = worker->message_source.load(std::memory_order_relaxed);
+  const uint32_t destination = worker->message_destination.load(std::memory_order_relaxed);  // same
+  count(worker->slice_number);  // the slice below is set aside
+  worker->is_metering = false;
+  ++worker->meanwhile;
+  run_item(*worker, *item);
+  --worker->meanwhile;
+  worker->is_metering = true;
+  worker->in_slice = true;
+  count(worker->slice_number);
+  worker->message_source.store(source, std::memory_order_relaxed);            // as above
+  worker->message_destination.store(destination, std::memory_order_relaxed);  // as above
+  return true;
 }
 
 Scheduler::Figures Scheduler::figures() const noexcept {

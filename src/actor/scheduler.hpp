@@ -39,6 +39,7 @@ struct Worker {
   uint32_t fast_in_a_row = 0;
   uint32_t slices = 0;
   bool in_slice = false;
+  uint32_t meanwhile = 0;  // slices that wait below the one that runs
   bool searching = false;  // counted in Scheduler::searching_
   CpuMeter meter;
   // The meter has run since the last slice: what lies between two slices (the flush of the first
@@ -105,6 +106,12 @@ class Scheduler {
   // again. False when there was nothing. Only while no worker thread runs.
   bool run_one() noexcept;
 
+  // For a callback that waits for something outside of the runtime: runs a slice of something else
+  // on top of it. False when there is nothing ready, when so many wait on top of each other, when
+  // the scheduler stops, and on threads that are in no slice.
+  bool run_meanwhile() noexcept;
+  static constexpr uint32_t kMeanwhileMax = 32;
+
   // Waits until nothing is queued and nobody runs anything; false after `timeout`. Not from a
   // worker. What other threads push meanwhile is their business.
   bool wait_until_quiet(base::Nanos timeout) noexcept;
@@ -132,6 +139,7 @@ class Scheduler {
   Runnable* next_local(Worker& worker) noexcept;
   Runnable* search(Worker& worker) noexcept;
   Runnable* find_elsewhere(Worker& worker) noexcept;
+  Runnable* find_now(Worker& worker) noexcept;
   void wait_on_duty(Worker& worker) noexcept;
   void park(Worker& worker) noexcept;
   bool look_once() noexcept;

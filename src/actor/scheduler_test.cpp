@@ -118,6 +118,47 @@ TEST_P(SchedulerTest, BlockedWorkersDoNotStopTheTimers) {
   EXPECT_EQ(system_->figures_of(target)->messages, 1u);
 }
 
+// A callback that waits for what only another service can bring: its worker may be the last one.
+TEST_P(SchedulerTest, AServiceThatWaitsLeavesItsWorkerToOthers) {
+  std::atomic<int> handled{0};
+  const uint32_t helper = spawn(*system_, [&](Service&, const Seen&) { ++handled; });
+  std::atomic<bool> is_served{false};
+  const uint32_t waiter = spawn(*system_, [&](Service& self, const Seen& seen) {
+    if (seen.session == 1) return;
+    for (int count = 0; count < 3; ++count) self.system().push(helper, Message(kTypeText, 0, 0));
+    self.system().push(self.handle(), Message(kTypeText, 0, 1));
+    const base::Nanos deadline = clock_.now() + kPatience;
+    while (handled.load() < 3 && clock_.now() < deadline) (void)self.system().run_meanwhile();
+    is_served = handled.load() == 3;
+    EXPECT_EQ(current_handle(), self.handle());
+    EXPECT_EQ(self.messages(), 1u) << "it was entered twice";
+  });
+  EXPECT_FALSE(system_->run_meanwhile()) << "this thread is in no slice";
+  ASSERT_TRUE(system_->start());
+  system_->push(waiter, Message(kTypeText, 0, 0));
+  settle();
+  EXPECT_TRUE(is_served.load());
+}
+
+TEST_P(SchedulerTest, ServicesThatWaitOnTopOfEachOtherHaveALimit) {
+  static thread_local uint32_t depth = 0;
+  std::atomic<bool> is_at_limit{false};
+  std::atomic<bool> is_beyond{false};
+  for (uint32_t count = 0; count < 2 * Scheduler::kMeanwhileMax; ++count) {
+    const uint32_t waiter = spawn(*system_, [&](Service& self, const Seen&) {
+      if (++depth == 1 + Scheduler::kMeanwhileMax) is_at_limit = true;
+      if (depth > 1 + Scheduler::kMeanwhileMax) is_beyond = true;
+      (void)self.system().run_meanwhile();
+      --depth;
+    });
+    system_->push(waiter, Message(kTypeText, 0, 0));
+  }
+  ASSERT_TRUE(system_->start());
+  settle();
+  EXPECT_FALSE(is_beyond.load());
+  EXPECT_TRUE(workers() > 1 || is_at_limit.load());  // others take what one leaves
+}
+
 TEST_P(SchedulerTest, AServiceKilledWhileItRunsFinishesAndIsReleased) {
   if (workers() == 0) GTEST_SKIP() << "takes a second thread";
   Counter entered;

@@ -94,6 +94,8 @@ class System final : private Runner {
   // For deterministic tests and for the time before start() and after join().
   bool run_one() noexcept { return scheduler_.run_one(); }
   size_t run_until_idle() noexcept;
+  // See Scheduler: for a callback that must wait.
+  bool run_meanwhile() noexcept { return scheduler_.run_meanwhile(); }
   // True when all mailboxes are empty and no worker runs anything, which may take `timeout`.
   bool wait_until_quiet(base::Nanos timeout) noexcept {
     return scheduler_.wait_until_quiet(timeout);
@@ -102,7 +104,9 @@ class System final : private Runner {
   // Service life.
   // Starts a service; its `_init` runs on this thread, also inside another service's callback.
   // 0 after a failure, which is in the log. `arguments` may be null.
-  uint32_t launch(std::string_view module, const char* arguments) noexcept;
+  enum class Dumping : bool { kNo, kFromStart };  // LOGON before it has handled anything
+  uint32_t launch(std::string_view module, const char* arguments,
+                  Dumping dumping = Dumping::kNo) noexcept;
   // With log line and MONITOR notice. `by` is the acting service's handle. False: no such service.
   bool kill(uint32_t handle, uint32_t by);
   void exit(Service& self) { kill(self.handle(), self.handle()); }
@@ -212,7 +216,8 @@ class System final : private Runner {
   void log_launch(uint32_t handle, std::string_view name, std::string_view arguments) noexcept;
   void give_back(Service& service) noexcept;
   int init_service(Service& service, const char* arguments) noexcept;
-  bool finish_launch(Service& service, std::string_view name, const char* arguments) noexcept;
+  bool finish_launch(Service& service, std::string_view name, const char* arguments,
+                     Dumping dumping) noexcept;
   void retire_log_service();
   bool retire(uint32_t handle, std::optional<uint32_t> by);
   void announce_death(uint32_t handle, uint32_t by) noexcept;

@@ -116,6 +116,9 @@ Host::~Host() {
     state_ = nullptr;
     active_.store(nullptr, std::memory_order_relaxed);  // read by this thread's handler
   }
+  if (context_ != nullptr && !is_start_told) {
+    skynet_sendname(context_, 0, ".launcher", PTYPE_TEXT, 0, const_cast<char*>("ERROR"), 5);
+  }
   delete scheduler_;
   std::free(scratch_);
 }
@@ -144,10 +147,7 @@ int Host::on_launch(skynet_context* context, void* user, int type, int session, 
   Host& host = *static_cast<Host*>(user);
   if (type != PTYPE_TEXT || session != 0 || source != skynet_context_handle(context)) return 0;
   skynet_callback(context, nullptr, nullptr);
-  if (!host.launch(static_cast<const char*>(data), size)) {
-    skynet_sendname(context, 0, ".launcher", PTYPE_TEXT, 0, const_cast<char*>("ERROR"), 5);
-    skynet_command(context, "EXIT", nullptr);
-  }
+  if (!host.launch(static_cast<const char*>(data), size)) skynet_command(context, "EXIT", nullptr);
   return 0;
 }
 

@@ -86,6 +86,8 @@ class Host {
   // Failed requests are answered with their reason (`call_traceback`).
   bool tells_errors() const noexcept { return tells_errors_; }
   bool is_metering = false;  // skynet.profile has been used
+  // The launcher knows what became of the start. A service that ends before failed to start.
+  bool is_start_told = false;
 
   // A log line "lua call [source to self : session msgsz = n] error : text" (contract 3.10).
   void log_call_error(const char* text, int type_status, uint32_t source, int session,

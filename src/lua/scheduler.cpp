@@ -321,7 +321,7 @@ void Scheduler::end_by_error(lua_State* L, Coroutine& coroutine, int status) {
                        message_source_, message_session_, message_size_);
   answer_with_error(coroutine, lua_tostring(L, -1));
   lua_pop(L, 1);
-  if (coroutine.is_traced) drop_trace(L, coroutine.thread);
+  if (coroutine.is_traced) drop_trace(L, coroutine.thread, "error");
   call_protected(L, close_variables, coroutine.thread, 0);
   discard(L, coroutine);
 }

@@ -35,6 +35,7 @@ struct Coroutine {
   bool has_timer = false;      // of the session it waits for
   bool has_failed = false;     // woken because whoever owes the answer is gone
   bool is_traced = false;      // the registry has its tag
+  bool is_trace_off = false;   // traceproto() wants none of its type
   uint32_t source = 0;         // of the request
   int session = 0;             // of the request; 0: no answer is wanted
   int type = 0;                // of the request

@@ -182,7 +182,10 @@ void Scheduler::on_request(lua_State* L, int type, int session, uint32_t source,
   coroutine.session = session;
   coroutine.type = type;
   coroutine.owes_answer = true;
-  if (has_traces_) coroutine.is_traced = adopt_trace(L, type, source, thread);
+  if (has_traces_) {
+    coroutine.is_traced = adopt_trace(L, type, source, thread);
+    coroutine.is_trace_off = refuses_trace(L, type);
+  }
   resume(L, coroutine, kRequestArguments);
 }
 

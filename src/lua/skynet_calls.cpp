@@ -209,6 +209,7 @@ int exit(lua_State* L) {
   const Packed packed = seri_pack(L, 1);
   skynet_sendname(scheduler.context(), 0, ".launcher", PTYPE_RESERVED_LUA, 0,
                   const_cast<char*>(packed.data), packed.size);
+  scheduler.host().is_start_told = true;
   lua_settop(L, 0);
   scheduler.leave(L);
   if (scheduler.running() == nullptr) return luaL_error(L, "the service exits");
@@ -221,10 +222,10 @@ int exit(lua_State* L) {
 int trace(lua_State* L) {
   Coroutine& coroutine = Scheduler::of(L).current(L);
   const char* text = luaL_optstring(L, 1, nullptr);
-  if (!coroutine.is_traced) begin_trace(L, coroutine.thread);
-  coroutine.is_traced = true;
+  if (coroutine.is_trace_off) return 0;
   lua_pushfstring(L, text == nullptr ? "trace" : "trace %s", text);
-  push_trace(L, coroutine.thread);
+  begin_trace(L, coroutine.thread);
+  coroutine.is_traced = true;
   trace_line(context_of(L), lua_tostring(L, -1), lua_tostring(L, -2), L, 1);
   return 0;
 }
@@ -255,6 +256,17 @@ int traceproto(lua_State* L) {
 
 int listen(lua_State* L) {
   Scheduler::of(L).listen();
+  return 0;
+}
+
+int start_told(lua_State* L) {
+  Host::of(L).is_start_told = true;
+  return 0;
+}
+
+// The end of the service, without anything that needs memory.
+int quit(lua_State* L) {
+  skynet_command(context_of(L), "EXIT", nullptr);
   return 0;
 }
 
@@ -398,8 +410,9 @@ int luaopen_skyloom_scheduler(lua_State* L) {
   using namespace skyloom::lua;
   context_of(L);
   constexpr luaL_Reg kFunctions[] = {
-      {"listen", skyloom::lua::listen}, {"protocols", protocols},       {"tasks", tasks},
-      {"task_count", task_count},       {"message_type", message_type}, {nullptr, nullptr}};
+      {"listen", skyloom::lua::listen}, {"start_told", start_told}, {"quit", quit},
+      {"protocols", protocols},         {"tasks", tasks},           {"task_count", task_count},
+      {"message_type", message_type},   {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
   return 1;
 }

@@ -145,15 +145,20 @@ int after_call(lua_State* L, int, lua_KContext) {
   return lua_gettop(L) - kBelow;
 }
 
+// Of a call(addr, type, ...): pushes the protocol, returns its number.
+int begin_call(lua_State* L, Scheduler& scheduler) {
+  luaL_checkany(L, 1);
+  scheduler.require_waitable(L);
+  push_protocol(L, 2);
+  if (scheduler.is_tracing()) send_tag(L, scheduler, 1, "call");
+  return field_integer(L, -1, "id");
+}
+
 }  // namespace
 
 int skynet_call(lua_State* L) {
-  luaL_checkany(L, 1);
   Scheduler& scheduler = Scheduler::of(L);
-  scheduler.require_waitable(L);
-  push_protocol(L, 2);
-  const int type = field_integer(L, -1, "id");
-  if (scheduler.is_tracing()) send_tag(L, scheduler, 1, "call");
+  const int type = begin_call(L, scheduler);
   lua_getfield(L, -1, "unpack");
   lua_replace(L, 2);
   lua_getfield(L, -1, "pack");
@@ -173,13 +178,9 @@ int after_rawcall(lua_State* L, int, lua_KContext) {
 
 // rawcall(addr, type, msg, sz) -> msg, sz, good until the next wait
 int rawcall(lua_State* L) {
-  luaL_checkany(L, 1);
   Scheduler& scheduler = Scheduler::of(L);
-  scheduler.require_waitable(L);
-  push_protocol(L, 2);
-  const int type = field_integer(L, -1, "id");
+  const int type = begin_call(L, scheduler);
   lua_pop(L, 1);
-  if (scheduler.is_tracing()) send_tag(L, scheduler, 1, "call");
   const int session = scheduler.next_session();
   const int result =
       send_letter(L, own_context(L), {.type = type, .session = session, .message = 3});

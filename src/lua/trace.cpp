@@ -105,6 +105,10 @@ bool adopt_trace(lua_State* L, int type, uint32_t source, lua_State* thread) {
   return true;
 }
 
+bool refuses_trace(lua_State* L, int type) {
+  return wish_of(L, type) == Wish::kNever;
+}
+
 void begin_trace(lua_State* L, lua_State* thread) {
   Scheduler& scheduler = Scheduler::of(L);
   scheduler.set_tracing();
@@ -133,8 +137,8 @@ void trace_coroutine(lua_State* L, lua_State* thread, const char* text) {
   lua_pop(L, 1);
 }
 
-void drop_trace(lua_State* L, lua_State* thread) {
-  trace_coroutine(L, thread, "end");
+void drop_trace(lua_State* L, lua_State* thread, const char* end) {
+  trace_coroutine(L, thread, end);
   push_thread(L, thread);
   lua_pushnil(L);
   set(L);

@@ -22,12 +22,14 @@ void note_trace(lua_State* L, uint32_t source, const char* tag, size_t size);
 // A request of `source` begins in `thread`: true when it has a tag, its sender's or, where
 // traceproto() wants one for the type, a new one. It is the thread's from now on.
 bool adopt_trace(lua_State* L, int type, uint32_t source, lua_State* thread);
+// traceproto() wants no tag for requests of this type.
+bool refuses_trace(lua_State* L, int type);
 // A new tag for the running coroutine's thread; it is left on the stack.
 void begin_trace(lua_State* L, lua_State* thread);
 // Pushes the thread's tag or nil.
 void push_trace(lua_State* L, lua_State* thread);
 void trace_coroutine(lua_State* L, lua_State* thread, const char* text);
-// Logs the end.
-void drop_trace(lua_State* L, lua_State* thread);
+// Logs how it ended.
+void drop_trace(lua_State* L, lua_State* thread, const char* end = "end");
 
 }  // namespace skyloom::lua

@@ -534,10 +534,11 @@ class DoorTest(ConsoleTest):
 
     def test_with_a_token_only_those_who_show_it_get_in(self):
         self.start_console(console_token="secret")
-        for wrong in ("getenv start\n", "auth wrong_\n", "auth secre\n"):
+        for wrong in ("getenv start\n", "auth wrong_\n", "auth secre\n", "auth secrex\n", "auth xecret\n"):
             client = self.client()
             client.write(wrong)
-            self.assertEqual(client.rest(), "this console wants `auth TOKEN` first\n<CMD Error>\n")
+            client.socket.shutdown(socket.SHUT_WR)  # who gets in is let go, too
+            self.assertEqual(client.rest(), "this console wants `auth TOKEN` first\n<CMD Error>\n", wrong)
         client = self.client()
         self.assertEqual(client.run("auth secret"), ([], OK))
         self.assertEqual(client.run("getenv start"), (["start\tconsole_script"], OK))

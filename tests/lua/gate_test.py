@@ -92,6 +92,18 @@ class GateTest(LuaTest):
         self.assertEqual(len(re.findall(r"watchdog: close", node.log())), 3)
         self.assert_stops(node)
 
+    def test_a_client_that_cannot_be_written_to_is_closed_at_once(self):
+        node = self.start_lua("gate_probe", maxclient=1, gate_address="unix:FOLDER/gate")
+        node.wait_for_line(r"gate on 0$")
+        for count in (1, 2):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(node.folder / "gate"))
+                client.shutdown(socket.SHUT_RD)  # its writing side stays open: nothing else ends the connection
+                client.sendall(frame(b"speak"))
+                node.wait_for_line(r"watchdog: error \d+ Broken pipe$", count=count)
+                node.wait_for_line(r"watchdog: close \d+$", deadline=10, count=count)
+        self.assert_stops(node)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -28,6 +28,7 @@ class LuaTest(NodeTest):
         self.assertTrue(expected, f"{name}.lua has no tests")
         node = self.start_lua(name, **settings)
         node.wait_for_line(r"tests of \S+ are done")
+        self.assertEqual(re.findall(r"\] (FAILED .*)$", node.log(), re.MULTILINE), [], node.story())
         passed = re.findall(r"\] ok (.*)$", node.log(), re.MULTILINE)
         self.assertEqual(sorted(passed), sorted(expected), node.story())
         return node

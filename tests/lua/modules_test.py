@@ -106,7 +106,17 @@ def expected(key, text):
 class ModulesTest(LuaTest):
     def test_services_share_values_and_channels_and_scripts_cannot_break_them(self):
         settings = {"sanitize": SANITIZE} if SANITIZE else {}
-        self.assert_stops(self.run_script("modules_script", types=f"{ROOT}/lualib/types", **settings))
+        for thread in (1, 2):
+            with self.subTest(thread=thread):
+                node = self.run_script("modules_script", types=f"{ROOT}/lualib/types", thread=thread, **settings)
+                self.assert_stops(node)
+
+    def test_a_service_that_waits_for_a_line_can_be_ended_and_the_node_stops(self):
+        for thread in (1, 2):
+            with self.subTest(thread=thread):
+                node = self.start_lua("line_waiter", thread=thread, shutdown_timeout=6000)
+                node.wait_for_line(r"the first waiter is gone$", deadline=20)
+                self.assert_stops(node, deadline=20)
 
     def test_crypt_and_md5_agree_with_other_programs(self):
         seed = int(os.environ.get("SKYLOOM_TEST_SEED", random.randrange(1 << 32)))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The library `skynet`, and what a script must not be able to do to its node."""
+import re
 import unittest
 
 from lua_node import SANITIZE, LuaTest, full_or
@@ -22,6 +23,50 @@ class SkynetTest(LuaTest):
 
     def test_a_failed_call_tells_why_when_asked_to(self):
         self.assert_stops(self.run_script("tell_errors", call_traceback=True))
+
+    def test_traces_log_each_step_with_its_place(self):
+        node = self.run_script("trace_script")
+        lines = re.findall(r"^\[:(\d+)\] <TRACE (\S+)> \d+ (.*)$", node.log(), re.MULTILINE)
+        own, peer = "00000008", "00000009"
+        self.assertEqual(node.wait_for_line(r"peer :(\d+)$")[1], peer)
+        place = re.compile(r"[^ ]*/([a-z_]+)\.lua:\d+")
+        shown = [" ".join((who, tag, place.sub(r"\1", text))) for who, tag, text in lines]
+        expected = """
+            O :O-1 trace : trace_script trace_script
+            O :O-1 call : trace_script
+            P :O-1 request
+            P :O-1 response : trace_peer
+            P :O-1 end
+            O :O-1 resume : trace_script
+            O :O-1 resume : trace_script
+            O :O-1 end
+            O :O-2 trace once : trace_script trace_script
+            O :O-3 trace twice : trace_script trace_script
+            O :O-3 end
+            P :P-1 trace
+            P :P-1 response : trace_peer
+            P :P-1 end
+            P :P-2 trace
+            P :P-2 response : trace_peer
+            P :P-2 end
+            P :P-3 trace asked for : trace_peer trace_peer
+            P :P-3 response : trace_peer
+            P :P-3 end
+            O far-7 tracecall begin : trace_script check trace_script
+            P far-7 request
+            P far-7 response : trace_peer
+            P far-7 end
+            O far-7 tracecall end : trace_script check trace_script
+            O far-8 tracecall begin : check trace_script check
+            P far-8 request
+            P far-8 error : trace_peer trace_peer
+            O far-9 tracecall begin : check trace_script check
+            O far-7 a step of mine : trace_script check trace_script"""
+        expected = [line.strip().replace("O", own).replace("P", peer) for line in expected.strip().splitlines()]
+        self.assertEqual(sorted(shown), sorted(expected))
+        self.assertEqual([line for line in shown if f":{own}-1" in line],
+                         [line for line in expected if f":{own}-1" in line])
+        self.assert_stops(node)
 
     def test_idle_services_cost_little(self):
         node = self.start_lua("many_idle", idle=IDLE)

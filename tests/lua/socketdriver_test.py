@@ -203,11 +203,14 @@ class SocketdriverTest(LuaTest):
 
     def test_a_socket_event_that_a_service_made_up_is_refused(self):
         handle = self.handle()
-        for code in (f"core.send(':{handle}', 6, 0, ('x'):rep(24))", f"core.redirect(':{handle}', 99, 6, 7, 'short')"):
+        # The last one is what a service does that passes on an event it has got: a pointer and a size.
+        for code in (f"core.send(':{handle}', 6, 0, ('x'):rep(24))", f"core.redirect(':{handle}', 99, 6, 7, 'short')",
+                     f"core.redirect(':{handle}', 0xabc, 6, 0, core.pack(('x'):rep(24)))"):
             self.probe(code)
             self.assertEqual(self.probe("return 'alive'"), "alive")
-        for source in (handle.zfill(8), "00000063"):
-            self.node.wait_for_line(rf"^\[:{handle.zfill(8)}\] error: a socket event that :{source} sent is refused")
+        for source in (handle.zfill(8), "00000063", "00000abc"):
+            self.node.wait_for_line(rf"^\[:{handle.zfill(8)}\] error: a socket event that :{source} sent is refused: "
+                                    "only the runtime's are believed, hand the socket over instead$")
 
     def test_frames_come_whole_however_they_arrive(self):
         listener, port = self.listen()

@@ -20,6 +20,7 @@ local UNREAD_BYTES_MAX = 64 * 1024 * 1024
 ---@field reader thread? who waits for data, or has been woken and did not run yet
 ---@field need integer|string|boolean|nil what the reader waits for: bytes, a separator, true = the end
 ---@field closers table<thread, true>? who waits for the terminal event
+---@field is_lost boolean? closed, and the terminal event seems to be another service's: an ERROR will do
 ---@field buffer userdata?
 ---@field paused boolean?
 ---@field is_doomed boolean? too much unread: whatever still comes is dropped
@@ -177,7 +178,7 @@ on_event[5] = function(id, _, text) -- ERROR
     driver.shutdown(id)
     return
   end
-  if entry.opener or entry.kind == "udp" then -- the id is free
+  if entry.opener or entry.kind == "udp" or entry.is_lost then -- the id is free
     entry.failure = text
     entry.is_open, entry.connected = false, false
     if entry.kind == "udp" then skynet.error("socket: error on", id, text) end

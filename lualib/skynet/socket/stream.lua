@@ -6,6 +6,8 @@ local events = require "skynet.socket.events"
 local sockets, blocks = events.sockets, events.blocks
 local running, status = coroutine.running, coroutine.status
 
+local UNTOLD_CS = 100 -- without a CLOSE for so long, close() asks whether another service has got it
+
 ---@class skynet.socket
 local socket = {}
 
@@ -209,7 +211,8 @@ function socket.block(id)
 end
 
 ---Closes, and waits until the socket is closed for its peers, too. What was written is still sent.
----Who reads gets what has come. Does nothing for a socket that is not open here.
+---Who reads gets what has come. Does nothing for a socket that is not open here. Also closes a socket
+---that another service has started meanwhile: that one is told of it, and this returns after a second.
 ---@param id integer
 function socket.close(id)
   local entry = sockets[id]
@@ -219,7 +222,10 @@ function socket.close(id)
   while entry.is_open do
     entry.closers = entry.closers or {}
     entry.closers[closer] = true
-    skynet.wait(closer)
+    if not skynet.sleep(UNTOLD_CS, closer) and entry.is_open then
+      entry.is_lost = true
+      driver.start(id) -- of what is closed: the answer is an ERROR, whoever was the owner
+    end
   end
   events.remove(entry)
 end

@@ -260,7 +260,8 @@ function skynet.trash(msg, sz) end
 ---@param ... any
 function skynet.error(...) end
 
---- Gives the running request a tag that goes with all its calls, and logs each step.
+--- Gives the running request a new tag that goes with all its calls, and logs each step. Nothing when traceproto() has
+--- said false for the request's type.
 ---@param text string?
 function skynet.trace(text) end
 
@@ -278,14 +279,18 @@ function skynet.traceproto(typename, flag) end
 ---@param level integer?
 function skynet.tracelog(tag, text, thread, level) end
 
---- f(...), traced.
----@param f function
----@param ... any
----@return ...
-function skynet.tracecall(f, ...) end
+--- As rawcall(), for a request that carries the tag of a trace from elsewhere.
+---@param tag string
+---@param address skynet.address
+---@param typename string|integer
+---@param msg string|lightuserdata
+---@param sz integer?
+---@return lightuserdata msg
+---@return integer sz
+function skynet.tracecall(tag, address, typename, msg, sz) end
 
---- Nothing to switch: timers always remember where they were set.
----@param on boolean?
+--- Whether timers that are set from now on remember where: task() and uniqtask() show it.
+---@param on boolean
 function skynet.trace_timeout(on) end
 
 -- Inspection --------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@
 #include <memory>
 #include <utility>
 
+#include "actor/system.hpp"
 #include "base/memory.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/debug_hook.hpp"
 #include "lua/modules/open.hpp"
 #include "lua/modules/shared_table.hpp"
+#include "os/real_clock.hpp"
 
 namespace skyloom::lua {
 
@@ -44,13 +46,19 @@ bool DebugChannel::read(std::chrono::milliseconds timeout, std::string& line) no
   return true;
 }
 
+bool DebugChannel::has_ended() noexcept {
+  const std::lock_guard lock(mutex_);
+  return is_left();
+}
+
 namespace {
 
 using ChannelPointer = std::shared_ptr<DebugChannel>;  // ADR 0023
 
 constexpr const char* kType = "skynet.debugchannel";
-// A read keeps its worker from everything else.
 constexpr lua_Number kReadCsMax = 6000;
+// Of a service that waits, while nothing else is ready: another worker's services run late by that.
+constexpr std::chrono::milliseconds kPause{1};
 
 // Channels that wait for their second end. One for the process: services of all workers meet here.
 SharedTable<DebugChannel>& waiting_channels() noexcept {
@@ -100,6 +108,23 @@ bool read_line(End& end, std::chrono::milliseconds timeout) noexcept {
   return end.has_line;
 }
 
+// A debugger waits where nothing can yield, in a hook. Its worker goes on with other services, the
+// one that is to write the line among them.
+bool await_line(End& end, std::chrono::milliseconds timeout) noexcept {
+  actor::Service* const self = actor::current_service();
+  if (self == nullptr) return read_line(end, timeout);
+  actor::System& system = self->system();
+  const os::RealClock clock;
+  const base::Nanos deadline = clock.now() + timeout;
+  while (!read_line(end, {})) {
+    const base::Nanos left = deadline - clock.now();
+    if (left <= base::Nanos(0) || end.channel->has_ended() || !system.is_alive(self->handle()))
+      return false;
+    if (!system.run_meanwhile()) (void)read_line(end, kPause);
+  }
+  return true;
+}
+
 void forget_line(End& end) noexcept {
   end.has_line = false;
   std::string().swap(end.line);
@@ -140,7 +165,7 @@ int connect(lua_State* L) {
 
 int read(lua_State* L) {
   End* const end = check_end(L, 1);
-  if (!read_line(*end, check_timeout(L, 2))) return 0;
+  if (!await_line(*end, check_timeout(L, 2))) return 0;
   lua_pushlstring(L, end->line.data(), end->line.size());
   forget_line(*end);
   return 1;

@@ -29,6 +29,8 @@ class DebugChannel {
   Written write(std::string_view line) noexcept;
   // The oldest line. Waits for one, unless the other end has come and gone. False: there is none.
   [[nodiscard]] bool read(std::chrono::milliseconds timeout, std::string& line) noexcept;
+  // The other end has come and gone.
+  bool has_ended() noexcept;
 
  private:
   bool is_left() const noexcept { return has_been_joined_ && ends_ < 2; }

@@ -1,17 +1,10 @@
 -- Servers in the service itself, for tests of skynet.socketchannel.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
-local equal = require("check").equal
+local check = require "check"
+local equal = check.equal
 
 local HOST = "127.0.0.1"
-
-local function wait_until(condition)
-  for _ = 1, 6000 do
-    if condition() then return end
-    skynet.sleep(1)
-  end
-  error("not so after a minute", 2)
-end
 
 local function lines(id)
   return function() return socket.readline(id) or nil end
@@ -114,7 +107,7 @@ local function all_failed(results, failure)
 end
 
 return {
-  wait_until = wait_until,
+  wait_until = check.wait_until,
   lines = lines,
   server = server,
   serve_lines = serve_lines,

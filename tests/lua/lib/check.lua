@@ -39,6 +39,40 @@ function check.raises(pattern, f, ...)
   end
 end
 
+--- Waits for what only time or another service brings.
+function check.wait_until(condition)
+  for _ = 1, 6000 do
+    if condition() then return end
+    skynet.sleep(1)
+  end
+  error("not so after a minute", 2)
+end
+
+--- Calls f meanwhile: a function that waits for what pcall(f, ...) gave, packed.
+function check.in_background(f, ...)
+  local token = {}
+  local results
+  skynet.fork(function(...)
+    results = table.pack(pcall(f, ...))
+    skynet.wakeup(token)
+  end, ...)
+  return function()
+    if not results then skynet.wait(token) end
+    return results
+  end
+end
+
+--- Calls f(1) to f(n) at once: a function that waits for what all of them gave, as in_background() has it.
+function check.in_parallel(n, f)
+  local awaits = {}
+  for i = 1, n do awaits[i] = check.in_background(f, i) end
+  return function()
+    local results = {}
+    for i = 1, n do results[i] = awaits[i]() end
+    return results
+  end
+end
+
 function check.done()
   skynet.error(string.format("tests of %s are done", SERVICE_NAME))
 end

@@ -1,6 +1,7 @@
 -- Both ends of connections in one service, for tests of skynet.socket.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local check = require "check"
 
 local HOST = "127.0.0.1"
 
@@ -34,26 +35,15 @@ end
 
 -- f's results, later: call what this returns to wait for them.
 function M.async(f, ...)
-  local results, waiter
-  skynet.fork(function(...)
-    results = table.pack(pcall(f, ...))
-    if waiter then skynet.wakeup(waiter) end
-  end, ...)
+  local await = check.in_background(f, ...)
   return function()
-    waiter = coroutine.running()
-    while not results do skynet.wait(waiter) end
+    local results = await()
     return table.unpack(results, 2, results.n)
   end
 end
 
--- Bytes on their way through the kernel: waits until they are here.
-function M.wait_until(condition)
-  for _ = 1, 6000 do
-    if condition() then return end
-    skynet.sleep(1)
-  end
-  error("not so after a minute", 2)
-end
+-- For bytes on their way through the kernel, too.
+M.wait_until = check.wait_until
 
 function M.info_of(id)
   for _, info in ipairs(socket.netstat()) do

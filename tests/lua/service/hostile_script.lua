@@ -17,9 +17,9 @@ local function fails_alone(service, command, ...)
   equal(skynet.call(service, "lua", "echo", "alive"), "alive")
 end
 
---- Interrupts the service again and again until the call is over: it may not have begun when the first one comes.
-local function fails_when_interrupted(command)
-  local service = victim()
+--- Interrupts the service again and again until f() is over: what it is to break may not have begun when the first one
+--- comes.
+local function while_interrupted(service, f)
   local is_over = false
   skynet.fork(function()
     repeat
@@ -27,9 +27,14 @@ local function fails_when_interrupted(command)
       skynet.sleep(5)
     until is_over
   end)
-  raises("call failed", skynet.call, service, "lua", command)
+  f()
   is_over = true
   skynet.sleep(10)
+end
+
+local function fails_when_interrupted(command)
+  local service = victim()
+  while_interrupted(service, function() raises("call failed", skynet.call, service, "lua", command) end)
   equal(skynet.call(service, "lua", "echo", "alive"), "alive")
 end
 
@@ -61,15 +66,7 @@ skynet.start(function()
   test("an endless closing can be interrupted", function()
     local service = victim()
     skynet.send(service, "lua", "loop_in_closing")
-    local is_over = false
-    skynet.fork(function()
-      repeat
-        interrupt(service)
-        skynet.sleep(5)
-      until is_over
-    end)
-    equal(skynet.call(service, "lua", "echo", "alive"), "alive")
-    is_over = true
+    while_interrupted(service, function() equal(skynet.call(service, "lua", "echo", "alive"), "alive") end)
   end)
   test("interrupting a service that does nothing changes nothing", function()
     local service = victim()

@@ -11,20 +11,25 @@ local function wait_for_waiting(count)
   while skynet.call(".gatekeeper", "lua", "count") ~= count do skynet.yield() end
 end
 
---- Starts a service that waits for the gatekeeper: a function that waits for the end of its launch.
-local function launch_slowly(...)
+--- Starts a service: a function that waits for the answer.
+local function launch_meanwhile(...)
   local result
   local token = {}
-  local words = table.pack(...)
-  skynet.fork(function()
-    result = table.pack(pcall(launcher, "LAUNCH", "snlua", "slow_start", table.unpack(words)))
+  skynet.fork(function(...)
+    result = table.pack(pcall(launcher, "LAUNCH", "snlua", ...))
     skynet.wakeup(token)
-  end)
-  wait_for_waiting(1)
+  end, ...)
   return function()
-    if not result then skynet.wait(token) end
-    return result
+    if not result then skynet.sleep(1000, token) end
+    return result or { "no answer within 10 s" }
   end
+end
+
+--- The same with one that waits for the gatekeeper.
+local function launch_slowly(...)
+  local result = launch_meanwhile("slow_start", ...)
+  wait_for_waiting(1)
+  return result
 end
 
 local function open_gate()
@@ -87,6 +92,49 @@ skynet.start(function()
     check.equal(result()[1], false)
     open_gate()
   end)
+  test("a service that is killed while it starts fails its LAUNCH, whoever killed it", function()
+    local function kill_by_command() core.command("KILL", skynet.address(handle_of "slow_start")) end
+    local function kill_by_manager() manager.kill(handle_of "slow_start") end
+    local function ask_to_exit() skynet.send(handle_of "slow_start", "debug", "EXIT") end
+    for _, kill in ipairs { kill_by_command, kill_by_manager } do
+      local result = launch_slowly "go"
+      kill()
+      check.equal(result()[1], false)
+      check.equal(handle_of "slow_start", nil)
+      open_gate()
+    end
+    local result = launch_slowly "go"
+    ask_to_exit()
+    check.equal(result(), { true, n = 1 })
+    open_gate()
+  end)
+  test("a service that never says that it has started fails its LAUNCH when it is killed", function()
+    local result = launch_meanwhile "no_start"
+    local handle
+    repeat
+      skynet.yield()
+      handle = handle_of "no_start"
+    until handle
+    core.command("KILL", skynet.address(handle))
+    check.equal(result()[1], false)
+  end)
+  test("a service that ends for lack of memory while it starts fails its LAUNCH", function()
+    check.raises("call failed", launcher, "LAUNCH", "snlua", "memory_eater")
+    check.equal(handle_of "memory_eater", nil)
+  end)
+  test("a service whose error has no text fails its LAUNCH", function()
+    check.raises("call failed", launcher, "LAUNCH", "snlua", "untellable_start")
+    check.equal(handle_of "untellable_start", nil)
+  end)
+  test("a service whose start never ends can be stopped and fails its LAUNCH", function()
+    local result = launch_meanwhile "endless_start"
+    while skynet.localname ".endless" == nil do skynet.yield() end
+    repeat -- a signal that comes before the loop is for nobody
+      core.command("SIGNAL", ".endless 0")
+      skynet.sleep(1)
+    until skynet.localname ".endless" == nil
+    check.equal(result()[1], false)
+  end)
   test("REMOVE of a service that starts answers its LAUNCH with nil, or with an error when it was killed", function()
     local result = launch_slowly "go"
     local handle = handle_of "slow_start"
@@ -117,13 +165,16 @@ skynet.start(function()
     while launcher("QUERY", session) do skynet.yield() end
     manager.kill(handle_of "slow_start")
   end)
-  test("LOGLAUNCH dumps the messages of the new service", function()
+  test("LOGLAUNCH dumps the messages of the new service from the first one on", function()
     local handle = launcher("LOGLAUNCH", "snlua", "echo", "logged")
     skynet.call(handle, "lua", "echo", "to be dumped")
     local file = assert(io.open(string.format("%s/%08x.log", skynet.getenv "logpath", handle)))
     local text = file:read "a"
     file:close()
-    check.matches(text, "^open time:")
+    local first = string.format(":%08x 0 0 %%d+ ", handle) .. string.gsub("echo logged", ".", function(c)
+      return string.format("%02x", c:byte())
+    end)
+    check.matches(text, "^open time:[^\n]*\n" .. first)
     check.matches(text, string.gsub("to be dumped", ".", function(c) return string.format("%02x", c:byte()) end))
     manager.kill(handle)
   end)

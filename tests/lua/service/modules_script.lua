@@ -5,23 +5,11 @@ local stm = require "skynet.stm"
 local debugchannel = require "skynet.debugchannel"
 local memory = require "skynet.memory"
 local check = require "check"
-local test = check.test
+local test, in_background = check.test, check.in_background
 
 local peer
 
 local function ask(...) return skynet.call(peer, "lua", ...) end
-
-local function in_background(f, ...)
-  local result = {}
-  skynet.fork(function(...)
-    result.values = table.pack(pcall(f, ...))
-    skynet.wakeup(result)
-  end, ...)
-  return function()
-    if not result.values then skynet.wait(result) end
-    return result.values
-  end
-end
 
 local function test_stm()
   local writer = stm.new(skynet.pack("first", 1))
@@ -73,6 +61,28 @@ local function test_channel()
     skynet.yield()
     channel:write "awaited"
     check.equal(result(), { true, "awaited", n = 2 })
+  end)
+  test("a service that waits for a line leaves its worker to others", function()
+    local result = in_background(ask, "read_line", 6000)
+    local other = skynet.newservice "echo" -- this takes every worker that there is
+    for i = 1, 100 do
+      check.equal(skynet.call(other, "lua", "echo", i), i)
+    end
+    skynet.sleep(1)
+    channel:write "awaited meanwhile"
+    check.equal(result(), { true, "awaited meanwhile", n = 2 })
+  end)
+  test("services that wait for lines on top of each other all get theirs", function()
+    local results, channels = {}, {}
+    for i = 1, 12 do
+      local peer = skynet.newservice "modules_peer"
+      local own, other_end = debugchannel.create()
+      skynet.call(peer, "lua", "connect", other_end)
+      channels[i], results[i] = own, in_background(skynet.call, peer, "lua", "read_line", 1000)
+    end
+    skynet.yield()
+    for i = 1, 12 do channels[i]:write("line " .. i) end
+    for i = 1, 12 do check.equal(results[i](), { true, "line " .. i, n = 2 }) end
   end)
   test("a read ends with its timeout", function()
     local start = skynet.now()

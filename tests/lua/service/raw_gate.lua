@@ -48,7 +48,10 @@ if mode == "incomplete" then
 end
 
 if handler.embed then
-  skynet.start(function() gateserver.start(handler) end)
+  skynet.start(function()
+    gateserver.start(handler)
+    assert(skynet.dispatch "lua", "a gate within a service takes commands as soon as it has started")
+  end)
 else
   gateserver.start(handler)
 end

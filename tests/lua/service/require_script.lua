@@ -7,28 +7,13 @@ local test = check.test
 local order = {}
 skynet.init(function() order[#order + 1] = "init" end)
 
---- Results of `n` coroutines that run f at the same time.
-local function together(n, f)
-  local results, left = {}, n
-  local token = {}
-  for i = 1, n do
-    skynet.fork(function()
-      results[i] = table.pack(pcall(f, i))
-      left = left - 1
-      if left == 0 then skynet.wakeup(token) end
-    end)
-  end
-  while left > 0 do skynet.wait(token) end
-  return results
-end
-
 skynet.start(function()
   order[#order + 1] = "start"
   test("init functions of the script run before its start function", function()
     check.equal(order, { "init", "start" })
   end)
   test("a module that yields is loaded once for all who want it", function()
-    local results = together(10, function() return require "slow.module" end)
+    local results = check.in_parallel(10, function() return require "slow.module" end)()
     for i = 1, 10 do
       check.equal(results[i][1], true)
       check.equal(results[i][2] == results[1][2], true)
@@ -41,14 +26,14 @@ skynet.start(function()
     check.equal(SLOW_INITS, 1)
   end)
   test("the error of a module reaches everybody who waits for it", function()
-    local results = together(5, function() return require "slow.broken" end)
+    local results = check.in_parallel(5, function() return require "slow.broken" end)()
     for i = 1, 5 do
       check.equal(results[i], { false, { "a module that breaks" }, n = 2 })
     end
     check.equal(package.loaded["slow.broken"], nil)
   end)
   test("modules that need each other are an error and no deadlock", function()
-    local results = together(2, function(i) return require(i == 1 and "slow.first" or "slow.second") end)
+    local results = check.in_parallel(2, function(i) return require(i == 1 and "slow.first" or "slow.second") end)()
     check.equal(results[1][1] or results[2][1], false)
     check.matches(tostring(results[1][2]), "circular dependency")
   end)

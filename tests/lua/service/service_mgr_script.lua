@@ -9,23 +9,6 @@ local function wait_for_waiting(count)
   while skynet.call(".gatekeeper", "lua", "count") ~= count do skynet.yield() end
 end
 
---- Calls f n times at once: a function that waits for the results.
-local function start_together(n, f)
-  local results, left = {}, n
-  local token = {}
-  for i = 1, n do
-    skynet.fork(function()
-      results[i] = table.pack(pcall(f, i))
-      left = left - 1
-      if left == 0 then skynet.wakeup(token) end
-    end)
-  end
-  return function()
-    while left > 0 do skynet.wait(token) end
-    return results
-  end
-end
-
 local function count_in_launcher(text)
   local count = 0
   for _, entry in pairs(skynet.call(".launcher", "lua", "LIST")) do
@@ -46,7 +29,7 @@ skynet.start(function()
     check.equal(manager("QUERY", "echo"), handle)
   end)
   test("concurrent launches and queries wait for one start", function()
-    local results = start_together(10, function(i)
+    local results = check.in_parallel(10, function(i)
       return manager(i % 2 == 0 and "QUERY" or "LAUNCH", "slow_start")
     end)
     wait_for_waiting(1)
@@ -70,7 +53,7 @@ skynet.start(function()
     check.raises("call failed", skynet.uniqueservice, "failing_start")
   end)
   test("a failed start reaches everybody who waits for it", function()
-    local results = start_together(3, function() return manager("LAUNCH", "slow_fail") end)
+    local results = check.in_parallel(3, function() return manager("LAUNCH", "slow_fail") end)
     for i = 1, 3 do
       check.equal(results()[i][2], nil)
       check.equal(results()[i][3], results()[1][3])
@@ -82,7 +65,7 @@ skynet.start(function()
     check.equal(reason, "service exit_at_start exited before it had started")
   end)
   test("QUERY waits until somebody launches the service", function()
-    local results = start_together(2, function() return manager("QUERY", "boot_probe") end)
+    local results = check.in_parallel(2, function() return manager("QUERY", "boot_probe") end)
     while not string.find(manager("LIST").boot_probe or "", "2 waiting") do skynet.yield() end
     check.equal(manager("LIST").boot_probe, "Not launched, 2 waiting")
     local handle = manager("LAUNCH", "boot_probe")

@@ -15,14 +15,6 @@ local function adder(start)
   end)
 end
 
-local function wait_until(condition)
-  for _ = 1, 6000 do
-    if condition() then return end
-    skynet.sleep(1)
-  end
-  error("not so after a minute", 2)
-end
-
 local function test_new()
   test("a function becomes a service with its arguments", function()
     local handle = service.new("adder", adder, 10)
@@ -95,7 +87,7 @@ local function test_query_and_close()
     skynet.sleep(1)
     equal(found, nil)
     local handle = service.new("later", adder, 0)
-    wait_until(function() return found end)
+    check.wait_until(function() return found end)
     equal(found, handle)
   end)
 

@@ -3,19 +3,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 local datacenter = require "skynet.datacenter"
 local check = require "check"
-local test = check.test
-
-local function in_background(f, ...)
-  local result = {}
-  skynet.fork(function(...)
-    result.values = table.pack(pcall(f, ...))
-    skynet.wakeup(result)
-  end, ...)
-  return function()
-    if not result.values then skynet.wait(result) end
-    return result.values
-  end
-end
+local test, in_background = check.test, check.in_background
 
 local function debug_of(handle, ...) return skynet.call(handle, "debug", ...) end
 

@@ -150,6 +150,23 @@ local function test_connections()
     socket.close(client)
   end)
 
+  test("close of a socket that another service took without being asked returns, and that one hears it", function()
+    for _, close in ipairs { socket.close, function(id) socket.shutdown(id) socket.close(id) end } do
+      local reader = skynet.newservice "socket_reader"
+      local client, server = pair()
+      equal(skynet.call(reader, "lua", "start", server), server)
+      local begin = skynet.now()
+      local line = async(skynet.call, reader, "lua", "readline", server)
+      close(server)
+      local waited = skynet.now() - begin
+      if waited > 2000 then error(("close returned after %d cs"):format(waited)) end
+      equal(socket.invalid(server), true)
+      equal({ line() }, { false, "" })
+      equal(socket.read(client), false)
+      socket.close(client)
+    end
+  end)
+
   test("abandon wakes the reader", function()
     local client, server = pair()
     local data = async(socket.read, server)

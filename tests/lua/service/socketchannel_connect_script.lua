@@ -10,6 +10,22 @@ local gather, all_failed = servers.gather, servers.all_failed
 
 local HOST = "127.0.0.1"
 
+-- Begins to connect: a function that waits for the end. When this returns, the first try has failed and the channel
+-- sleeps for an hour.
+local function connect_and_sleep(channel)
+  local sleeping
+  local sleep = skynet.sleep
+  skynet.sleep = function(cs, token)
+    if type(token) ~= "table" then return sleep(cs, token) end
+    sleeping = true
+    return sleep(360000, token)
+  end
+  local _, await = gather(1, function() return channel:connect() end)
+  wait_until(function() return sleeping end)
+  skynet.sleep = sleep
+  return await
+end
+
 local function test_connections()
   test("a broken connection wakes every waiter once and the next request makes a new one", function()
     local port, stop, ids = server(serve_lines)
@@ -93,16 +109,7 @@ local function test_connections()
     local port, stop = server(serve_lines)
     stop()
     local channel = socketchannel.channel { host = HOST, port = port }
-    local sleeping
-    local sleep = skynet.sleep
-    skynet.sleep = function(cs, token)
-      if type(token) ~= "table" then return sleep(cs, token) end
-      sleeping = true
-      return sleep(360000, token)
-    end
-    local _, await_connect = gather(1, function() return channel:connect() end)
-    wait_until(function() return sleeping end)
-    skynet.sleep = sleep
+    local await_connect = connect_and_sleep(channel)
     local _, await = gather(3, function() return channel:request("x\n", read_line) end)
     skynet.yield()
     channel:close()
@@ -201,16 +208,7 @@ local function test_hosts()
     stop_gone()
     local second, stop = server(serve_name "second")
     local channel = socketchannel.channel { host = HOST, port = gone }
-    local sleeping
-    local sleep = skynet.sleep
-    skynet.sleep = function(cs, token)
-      if type(token) ~= "table" then return sleep(cs, token) end
-      sleeping = true
-      return sleep(360000, token)
-    end
-    local _, await_connect = gather(1, function() return channel:connect() end)
-    wait_until(function() return sleeping end)
-    skynet.sleep = sleep
+    local await_connect = connect_and_sleep(channel)
     channel:changehost(HOST, second)
     equal(await_connect(), { { true, true, 1 } })
     equal(channel:request("x\n", read_line), "second")

@@ -52,6 +52,21 @@ local function test_order_mode()
     stop()
   end)
 
+  test("a failure ends an answer in parts", function()
+    local port, stop = server(serve_lines)
+    local channel = socketchannel.channel { host = HOST, port = port }
+    local is_more = false
+    local _, await = gather(1, function()
+      return channel:request("a\nbad\n", function(reader)
+        is_more = not is_more
+        return is_more, reader:readline(), is_more
+      end)
+    end)
+    equal(await(), { { false, "-bad", 1 } })
+    channel:close()
+    stop()
+  end)
+
   test("the parts of a request go out in order", function()
     local port, stop = server(serve_lines)
     local channel = socketchannel.channel { host = HOST, port = port }
