@@ -1,5 +1,6 @@
 // What the scheduler does with a message of its service.
 #include <algorithm>
+#include <cstdio>
 
 #include "lua/context.hpp"
 #include "lua/scheduler.hpp"
@@ -51,6 +52,8 @@ int Scheduler::on_message(skynet_context* context, void* user, int type, int ses
   if (status != LUA_OK) {
     self.host_.log_call_error(lua_tostring(L, -1), status, source, session, size);
     lua_settop(L, 0);
+    if (self.unserved_session_ != 0) send_error(context, source, self.unserved_session_);
+    self.unserved_session_ = 0;
   }
   self.host_.forgive(L);
   return 0;
@@ -166,12 +169,14 @@ void Scheduler::on_request(lua_State* L, int type, int session, uint32_t source,
     if (session != 0) return send_error(context(), source, session);
     return on_unknown(L, "request", type, session, source, data, size);
   }
+  unserved_session_ = session;
   lua_pushinteger(L, session);
   lua_pushinteger(L, source);
   lua_pushlightuserdata(L, const_cast<void*>(data));
   lua_pushinteger(L, static_cast<lua_Integer>(size));
   lua_getfield(L, -7, "unpack");
   Coroutine& coroutine = take(L, 6);
+  unserved_session_ = 0;
   lua_pop(L, 2);
   coroutine.source = source;
   coroutine.session = session;
@@ -229,7 +234,9 @@ void Scheduler::on_unknown(lua_State* L, const char* handler, int type, int sess
     skynet_error(context(), "Unknown request (%s): %.*s", luaL_tolstring(L, -1, nullptr), shown,
                  text);
   }
-  luaL_error(L, "Unknown session : %d from %x", session, source);
+  char from[16];  // lua_pushfstring has no %x
+  std::snprintf(from, sizeof from, "%x", source);
+  luaL_error(L, "Unknown session : %d from %s", session, from);
 }
 
 }  // namespace skyloom::lua
