@@ -33,6 +33,18 @@ function commands.fail()
   error "this handler fails"
 end
 
+function commands.unpackable(...)
+  skynet.retpack(print)
+end
+
+function commands.unpackable_later(...)
+  local answer = skynet.response()
+  raises("Unsupport type function", answer, true, print)
+  equal(answer "TEST", true)
+  equal(answer(true, "packed"), true)
+  equal(answer "TEST", false)
+end
+
 function commands.context()
   local session, source = skynet.context()
   skynet.retpack(session > 0, source)
@@ -196,6 +208,20 @@ local function calls()
     equal(skynet.send(skynet.self(), "lua", "ignore"), 0)
     equal(select("#", skynet.send(0xabcdef, "lua")), 0)
   end)
+  test("an answer that cannot be packed is an error, and leaves a response function open", function()
+    raises("call failed", call, "unpackable")
+    equal(call "unpackable_later", "packed")
+  end)
+  test("a handle may be a float or a text", function()
+    equal(skynet.call(skynet.self() + 0.0, "lua", "echo", 1), 1)
+    equal(skynet.call(tostring(skynet.self()), "lua", "echo", 2), 2)
+    raises("address 0", skynet.send, 0.5, "lua")
+    raises("invalid address .5$", skynet.call, ".5", "lua")
+  end)
+  test("a protocol without pack function sends packed messages only", function()
+    skynet.register_protocol { name = "packed", id = 203 }
+    raises("the protocol packed has no pack function", skynet.send, skynet.self(), "packed", "x")
+  end)
   test("an answer is given once", function()
     equal(call("twice"), "once")
   end)
@@ -341,6 +367,13 @@ local function environment()
     require("skynet.core").send(skynet.self(), skynet.PTYPE_RESPONSE, 12345, "late")
     skynet.yield()
     equal(answers, { 12345, skynet.self(), "late" })
+  end)
+  test("what nobody handles is an error when the program has no function for it", function()
+    local service = skynet.newservice "echo"
+    skynet.register_protocol { name = "not of echo", id = 202, pack = function(text) return text end }
+    skynet.send(service, "not of echo", "to nobody")
+    skynet.rawsend(service, "response", "no question")
+    equal(skynet.call(service, "lua", "echo", 1), 1)  -- the log has both errors (skynet_test.py)
   end)
   test("a request of an unknown type that waits for an answer fails", function()
     skynet.register_protocol { name = "handled by nobody", id = 201, pack = skynet.pack, unpack = skynet.unpack }
