@@ -5,6 +5,10 @@ local scheduler = require "skyloom.scheduler"
 
 local rare = {}
 
+for name in ("TEXT RESPONSE MULTICAST CLIENT SYSTEM HARBOR SOCKET ERROR QUEUE DEBUG LUA SNAX TRACE"):gmatch "%u+" do
+	rare["PTYPE_" .. name] = scheduler.message_type("PTYPE_" .. name)
+end
+
 --- Starts a service once per node (with `true` first: once per network), or finds it.
 ---@return integer handle
 function rare.uniqueservice(global, ...)
@@ -172,10 +176,15 @@ end
 --- Logs a line of a trace: (tag, text [, coroutine] [, level]).
 rare.tracelog = core.trace
 
---- Calls f(...) traced: the tag is new if there is none.
-function rare.tracecall(f, ...)
-	skynet.trace()
-	return f(...)
+--- skynet.rawcall() of a request that a trace came with: `tag` goes ahead of it.
+---@param tag string
+---@return lightuserdata message, integer size good until the next wait
+function rare.tracecall(tag, address, type_name, message, size)
+	core.trace(tag, "tracecall begin")
+	core.send(address, skynet.PTYPE_TRACE, 0, tag)
+	message, size = skynet.rawcall(address, type_name, message, size)
+	core.trace(tag, "tracecall end")
+	return message, size
 end
 
 --- Switches on that timers remember where they were set. They always do here: nothing to switch.

@@ -278,11 +278,14 @@ function skynet.traceproto(typename, flag) end
 ---@param level integer?
 function skynet.tracelog(tag, text, thread, level) end
 
---- f(...), traced.
----@param f function
----@param ... any
----@return ...
-function skynet.tracecall(f, ...) end
+--- rawcall() of a request that a trace came with: `tag` goes ahead of it.
+---@param tag string
+---@param addr skynet.address
+---@param typename string
+---@param msg string|lightuserdata
+---@param sz integer?
+---@return lightuserdata msg, integer sz
+function skynet.tracecall(tag, addr, typename, msg, sz) end
 
 --- Nothing to switch: timers always remember where they were set.
 ---@param on boolean?
