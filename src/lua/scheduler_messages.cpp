@@ -7,6 +7,8 @@
 #include "lua/seri.hpp"
 #include "lua/trace.hpp"
 #include "skynet/skynet.h"
+#include "skynet/skynet_malloc.h"
+#include "skynet/skynet_socket.h"
 
 namespace skyloom::lua {
 namespace {
@@ -27,6 +29,12 @@ void push_protocol_name(lua_State* L, int type) {
     lua_replace(L, -3);
   }
   lua_pop(L, 1);
+}
+
+// What a socket sent to a service that never asked for the library of sockets.
+void drop_socket_data(const void* data, size_t size) noexcept {
+  const auto* event = static_cast<const skynet_socket_message*>(data);
+  if (size >= sizeof *event) skynet_free(event->buffer);
 }
 
 struct Incoming {
@@ -224,6 +232,7 @@ void Scheduler::on_unknown(lua_State* L, const char* handler, int type, int sess
     if (!is_response) push_protocol_name(L, type);
     return lua_call(L, is_response ? 4 : 5, 0);
   }
+  if (type == PTYPE_SOCKET) drop_socket_data(data, size);
   constexpr size_t kTextMax = 1024;
   const int shown = static_cast<int>(std::min(size, kTextMax));
   const auto* text = static_cast<const char*>(data == nullptr ? "" : data);

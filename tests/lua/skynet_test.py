@@ -45,6 +45,7 @@ class SkynetTest(LuaTest):
         node.wait_for_line(r"lua memory error : \[[0-9a-f]+ to :[0-9a-f]+ : \d+\]")
         node.wait_for_line(r"recv a signal 0")
         node.wait_for_line(r"error : \x1b\[31msignal 0")
+        node.wait_for_line(r"Unknown request \(6\)", count=3)  # connected, data, closed
         self.assert_stops(node)
 
 

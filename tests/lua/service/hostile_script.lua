@@ -120,6 +120,27 @@ skynet.start(function()
     raises("invalid param table", core.send, skynet.self(), 10, 0, {})
     raises("invalid param", skynet.trash, {})
   end)
+  test("bytes of a full userdata end where it ends", function()
+    raises("invalid size", core.tostring, io.stdout, 1 << 24)
+    raises("invalid size", core.unpack, io.stdout, 1 << 24)
+    raises("invalid size", skynet.dispatch_message, skynet.PTYPE_TEXT, io.stdout, 1 << 24, 0, 0)
+  end)
+  test("data for a service that handles no sockets is dropped", function()  -- the leak checker sees it
+    local socket = require "skynet.socket"
+    local listener, _, port = socket.listen("127.0.0.1", 0)
+    local me, peer = coroutine.running(), nil
+    socket.start(listener, function(id)
+      peer = id
+      skynet.wakeup(me)
+    end)
+    local service = skynet.newservice("deaf", port)
+    if not peer then skynet.wait(me) end
+    socket.start(peer)
+    socket.write(peer, "data")
+    socket.close(peer)
+    equal(skynet.call(service, "lua"), "alive")
+    socket.close(listener)
+  end)
   test("a service that was killed in the middle of a call fails it and closes", function()
     local service = victim()
     skynet.timeout(2, function() skynet.kill(service) end)
