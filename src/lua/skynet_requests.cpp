@@ -101,14 +101,16 @@ int rawsend(lua_State* L) {
   return push_sent(L, send_letter(L, own_context(L), {.type = type, .message = 3}));
 }
 
-// redirect(dest, source, type, session, ...): what comes behind is a message, packed already
+// redirect(dest, source, type, session, ...): what comes behind is a message, packed already; a
+// session that is nil is a new one
 int redirect(lua_State* L) {
   luaL_checkany(L, 1);
   const auto source = static_cast<uint32_t>(luaL_optinteger(L, 2, 0));
   push_protocol(L, 3);
   const int type = field_integer(L, -1, "id");
   lua_pop(L, 1);
-  const auto session = static_cast<int>(luaL_optinteger(L, 4, 0));
+  const int session = lua_isnil(L, 4) ? Scheduler::of(L).next_session()
+                                      : static_cast<int>(luaL_optinteger(L, 4, 0));
   return push_sent(L,
                    send_letter(L, own_context(L),
                                {.source = source, .type = type, .session = session, .message = 5}));

@@ -245,6 +245,8 @@ local function calls()
     skynet.yield()
     equal(source, other)
     skynet.send(other, "debug", "EXIT")
+    local session = skynet.genid()
+    assert(skynet.redirect(skynet.self(), skynet.self(), "error", nil, "") > session)
   end)
   test("several requests at once give each answer with its request, and false for failures", function()
     local found = {}
