@@ -3,6 +3,7 @@
 local skynet = require "skyloom.skynet"
 local scheduler = require "skyloom.scheduler"
 local skynet_require = require "skynet.require"
+local dispatch_message = skynet.dispatch_message
 
 skynet.cache = require "skynet.codecache"
 --- Runs `f` before the function of skynet.start(), or at once when that has begun.
@@ -37,7 +38,11 @@ end
 --- The entry of a service: `start` runs as soon as the script has been loaded, in a coroutine.
 ---@param start fun()
 function skynet.start(start)
-	scheduler.listen()
+	if skynet.dispatch_message == dispatch_message then
+		scheduler.listen()
+	else -- the program looks at its messages first
+		require("skynet.core").callback(skynet.dispatch_message)
+	end
 	scheduler.init_thread = skynet.timeout(0, function()
 		skynet.init_service(start)
 		scheduler.init_thread = nil
@@ -48,20 +53,21 @@ function skynet.start(start)
 	end)
 end
 
+local function add_rare()
+	setmetatable(skynet, nil)
+	for name, value in pairs(require "skyloom.rare") do
+		if skynet[name] == nil then
+			skynet[name] = value
+		end
+	end
+	return skynet
+end
+
 return setmetatable(skynet, {
 	__index = function(_, key)
-		local message_type = scheduler.message_type(key)
-		if message_type then
-			return message_type
-		end
-		setmetatable(skynet, { __index = function(_, name)
-			return scheduler.message_type(name)
-		end })
-		for name, value in pairs(require "skyloom.rare") do
-			if rawget(skynet, name) == nil then
-				skynet[name] = value
-			end
-		end
-		return skynet[key]
+		return scheduler.message_type(key) or add_rare()[key]
+	end,
+	__pairs = function()
+		return next, add_rare()
 	end,
 })

@@ -5,6 +5,10 @@ local scheduler = require "skyloom.scheduler"
 
 local rare = {}
 
+for name in ("TEXT RESPONSE MULTICAST CLIENT SYSTEM HARBOR SOCKET ERROR QUEUE DEBUG LUA SNAX TRACE"):gmatch "%u+" do
+	rare["PTYPE_" .. name] = scheduler.message_type("PTYPE_" .. name)
+end
+
 --- Starts a service once per node (with `true` first: once per network), or finds it.
 ---@return integer handle
 function rare.uniqueservice(global, ...)

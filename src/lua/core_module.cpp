@@ -218,7 +218,7 @@ int core_tostring(lua_State* L) {
   if (lua_type(L, 1) == LUA_TSTRING) return lua_settop(L, 1), 1;
   const auto* data = static_cast<const char*>(lua_touserdata(L, 1));
   const lua_Integer size = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, size >= 0 && (size == 0 || data != nullptr), 2, "invalid size");
+  luaL_argcheck(L, size >= 0 && size <= readable_bytes_max(L, 1), 2, "invalid size");
   lua_pushlstring(L, data == nullptr ? "" : data, static_cast<size_t>(size));
   return 1;
 }

@@ -45,6 +45,11 @@ int close_variables(lua_State* L) {
   return 0;
 }
 
+// What we allocate beside Lua gets what Lua's own allocations get at the limit: the garbage first.
+void collect(lua_State* L) {
+  lua_gc(L, LUA_GCCOLLECT, 0);
+}
+
 // Runs a function that may raise on a thread's behalf; its error is of no interest.
 void call_protected(lua_State* L, lua_CFunction function, lua_State* thread, int results) {
   lua_pushcfunction(L, function);
@@ -133,6 +138,17 @@ Coroutine* Scheduler::find(lua_State* L, int index) {
   return coroutine;
 }
 
+Coroutine* Scheduler::try_create() noexcept {
+  void* const room = StateMemory::allocate(&host_, nullptr, 0, sizeof(Coroutine));
+  return room == nullptr ? nullptr : new (room) Coroutine;
+}
+
+void Scheduler::expect(lua_State* L, int session, Coroutine* coroutine) {
+  if (sessions_.insert(session, coroutine)) return;
+  collect(L);
+  if (!sessions_.insert(session, coroutine)) luaL_error(L, "not enough memory");
+}
+
 Coroutine& Scheduler::take(lua_State* L, int arguments) {
   Coroutine& coroutine = take_fresh(L, arguments);
   lua_xmove(L, coroutine.thread, arguments + 1);
@@ -151,14 +167,16 @@ Coroutine& Scheduler::take_fresh(lua_State* L, int arguments) {
     lua_pushvalue(L, -1);
     lua_pushlightuserdata(L, nullptr);
     lua_rawset(L, -4);  // from here on nothing can raise but for lack of memory for the record
-    coroutine =
-        static_cast<Coroutine*>(StateMemory::allocate(&host_, nullptr, 0, sizeof(Coroutine)));
+    coroutine = try_create();
+    if (coroutine == nullptr) {
+      collect(L);
+      coroutine = try_create();
+    }
     if (coroutine == nullptr) {
       lua_pushnil(L);
       lua_rawset(L, -3);
       luaL_error(L, "not enough memory");
     }
-    new (coroutine) Coroutine;
     coroutine->thread = thread;
     coroutine->after = all_;
     if (all_ != nullptr) all_->before = coroutine;
@@ -205,7 +223,7 @@ void Scheduler::fork(Coroutine& coroutine) noexcept {
 }
 
 void Scheduler::start_at(lua_State* L, Coroutine& coroutine, int session) {
-  if (!sessions_.insert(session, &coroutine)) luaL_error(L, "not enough memory");
+  expect(L, session, &coroutine);
   coroutine.state = Coroutine::State::kWaiting;
   coroutine.waits_for = session;
   coroutine.has_timer = true;
@@ -227,7 +245,7 @@ void Scheduler::require_waitable(lua_State* L) {
 int Scheduler::wait(lua_State* L, int session, uint32_t target, lua_KFunction after) {
   require_waitable(L);
   Coroutine& coroutine = *running_;
-  if (!sessions_.insert(session, &coroutine)) return luaL_error(L, "not enough memory");
+  expect(L, session, &coroutine);
   coroutine.state = Coroutine::State::kWaiting;
   coroutine.waits_for = session;
   coroutine.target = target;

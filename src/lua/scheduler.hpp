@@ -149,6 +149,8 @@ class Scheduler {
   Coroutine* find_started_waiter() const noexcept;
   void answer_responses_with_error(lua_State* L);
   void forget_session(Coroutine& coroutine) noexcept;
+  Coroutine* try_create() noexcept;
+  void expect(lua_State* L, int session, Coroutine* coroutine);  // its answer
   void put_back(Coroutine& coroutine) noexcept;
   void discard(lua_State* L, Coroutine& coroutine);
   bool is_foreign(lua_State* L, Coroutine& coroutine) const noexcept;
@@ -170,6 +172,7 @@ class Scheduler {
   uint32_t message_source_ = 0;
   int message_session_ = 0;
   size_t message_size_ = 0;
+  int unserved_session_ = 0;  // of a request that has no coroutine yet
 };
 
 // Keys of the registry.

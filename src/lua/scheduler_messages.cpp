@@ -1,11 +1,14 @@
 // What the scheduler does with a message of its service.
 #include <algorithm>
+#include <cstdio>
 
 #include "lua/context.hpp"
 #include "lua/scheduler.hpp"
 #include "lua/seri.hpp"
 #include "lua/trace.hpp"
 #include "skynet/skynet.h"
+#include "skynet/skynet_malloc.h"
+#include "skynet/skynet_socket.h"
 
 namespace skyloom::lua {
 namespace {
@@ -28,6 +31,12 @@ void push_protocol_name(lua_State* L, int type) {
     lua_replace(L, -3);
   }
   lua_pop(L, 1);
+}
+
+// What a socket sent to a service that never asked for the library of sockets.
+void drop_socket_data(const void* data, size_t size) noexcept {
+  const auto* event = static_cast<const skynet_socket_message*>(data);
+  if (size >= sizeof *event) skynet_free(event->buffer);
 }
 
 }  // namespace
@@ -53,6 +62,8 @@ int Scheduler::on_message(skynet_context* context, void* user, int type, int ses
   if (status != LUA_OK) {
     self.host_.log_call_error(lua_tostring(L, -1), status, source, session, size);
     lua_settop(L, 0);
+    if (self.unserved_session_ != 0) send_error(context, source, self.unserved_session_);
+    self.unserved_session_ = 0;
   }
   self.host_.forgive(L);
   return 0;
@@ -168,7 +179,9 @@ void Scheduler::on_request(lua_State* L, int type, int session, uint32_t source,
   }
   lua_getfield(L, -2, "unpack");
   lua_insert(L, -2);
+  unserved_session_ = session;
   Coroutine& coroutine = take_fresh(L, kRequestArguments);
+  unserved_session_ = 0;
   lua_State* const thread = coroutine.thread;
   lua_pushcfunction(thread, run_request);
   lua_xmove(L, thread, 1);
@@ -223,6 +236,7 @@ void Scheduler::on_unknown(lua_State* L, const char* handler, int type, int sess
     if (!is_response) push_protocol_name(L, type);
     return lua_call(L, is_response ? 4 : 5, 0);
   }
+  if (type == PTYPE_SOCKET) drop_socket_data(data, size);
   constexpr size_t kTextMax = 1024;
   const int shown = static_cast<int>(std::min(size, kTextMax));
   const auto* text = static_cast<const char*>(data == nullptr ? "" : data);
@@ -233,7 +247,9 @@ void Scheduler::on_unknown(lua_State* L, const char* handler, int type, int sess
     skynet_error(context(), "Unknown request (%s): %.*s", luaL_tolstring(L, -1, nullptr), shown,
                  text);
   }
-  luaL_error(L, "Unknown session : %d from %x", session, source);
+  char from[16];  // lua_pushfstring has no %x
+  std::snprintf(from, sizeof from, "%x", source);
+  luaL_error(L, "Unknown session : %d from %s", session, from);
 }
 
 }  // namespace skyloom::lua

@@ -36,6 +36,11 @@ Payload payload_at(lua_State* L, int index) {
   }
 }
 
+// A float or a text may be a handle, too: "17" is no name, but ".5" is one.
+bool is_handle(lua_State* L, int index) {
+  return lua_type(L, index) == LUA_TNUMBER || lua_tointeger(L, index) != 0;
+}
+
 [[noreturn]] void refuse(lua_State* L, const Payload& payload, const char* reason) {
   if (payload.is_owned) skynet_free(payload.data);
   luaL_error(L, "%s", reason);
@@ -48,7 +53,7 @@ int send_payload(lua_State* L, skynet_context* context, const Letter& letter,
                  const Payload& payload) {
   int type = letter.type & 0xff;
   if (payload.is_owned) type |= PTYPE_TAG_DONTCOPY;
-  if (lua_isinteger(L, letter.to) != 0) {
+  if (is_handle(L, letter.to)) {
     const auto to = static_cast<uint32_t>(lua_tointeger(L, letter.to));
     if (to == 0) refuse(L, payload, "Invalid service address 0");
     return skynet_send(context, letter.source, to, type, letter.session, payload.data,
@@ -69,14 +74,14 @@ int send_letter(lua_State* L, skynet_context* context, const Letter& letter) {
 }
 
 uint32_t callee_at(lua_State* L, int index) {
-  if (lua_isinteger(L, index) != 0) return static_cast<uint32_t>(lua_tointeger(L, index));
+  if (is_handle(L, index)) return static_cast<uint32_t>(lua_tointeger(L, index));
   const char* name = lua_tostring(L, index);
   if (name == nullptr || (name[0] != '.' && name[0] != ':')) return 0;
   return skynet_queryname(context_of(L), name);
 }
 
 int raise_invalid_address(lua_State* L, int index) {
-  if (lua_isinteger(L, index) == 0) {
+  if (!is_handle(L, index)) {
     return luaL_error(L, "call to invalid address %s", lua_tostring(L, index));
   }
   char text[16];

@@ -344,6 +344,11 @@ int seri_pack_string(lua_State* L) {
   return 1;
 }
 
+lua_Integer readable_bytes_max(lua_State* L, int index) {
+  if (lua_type(L, index) == LUA_TUSERDATA) return static_cast<lua_Integer>(lua_rawlen(L, index));
+  return lua_touserdata(L, index) == nullptr ? 0 : static_cast<lua_Integer>(PTRDIFF_MAX);
+}
+
 int seri_unpack_values(lua_State* L) {
   if (lua_isnoneornil(L, 1)) return 0;
   const char* data = nullptr;
@@ -353,7 +358,7 @@ int seri_unpack_values(lua_State* L) {
   } else {
     data = static_cast<const char*>(lua_touserdata(L, 1));
     const lua_Integer given = luaL_checkinteger(L, 2);
-    if (given < 0)
+    if (given < 0 || (data != nullptr && given > readable_bytes_max(L, 1)))
       return luaL_error(L, "deserialize: invalid size %I", static_cast<LUAI_UACINT>(given));
     size = static_cast<size_t>(given);
   }

@@ -21,6 +21,10 @@ Packed seri_pack(lua_State* L, int from);
 // reserves no more than the bytes that are there justify.
 int seri_unpack(lua_State* L, const char* data, size_t size);
 
+// How many bytes may be read at the pointer at `index`: a full userdata knows it, nothing else has
+// any. For a light userdata its giver vouches.
+lua_Integer readable_bytes_max(lua_State* L, int index);
+
 // For Lua: pack(...) -> pointer, size (a skynet_malloc block, the caller's); packstring(...) ->
 // string; unpack(pointer, size | string) -> values.
 int seri_pack_block(lua_State* L);

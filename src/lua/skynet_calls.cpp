@@ -74,7 +74,7 @@ int dispatch_message(lua_State* L) {
   const auto type = static_cast<int>(luaL_checkinteger(L, 1));
   const auto* data = static_cast<const char*>(lua_touserdata(L, 2));
   const lua_Integer size = luaL_optinteger(L, 3, 0);
-  luaL_argcheck(L, size >= 0 && (data != nullptr || size == 0), 3, "invalid size");
+  luaL_argcheck(L, size >= 0 && size <= readable_bytes_max(L, 2), 3, "invalid size");
   const auto session = static_cast<int>(luaL_checkinteger(L, 4));
   const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 5));
   lua_settop(L, 0);
@@ -109,7 +109,10 @@ int self(lua_State* L) {
 
 int localname(lua_State* L) {
   const char* result = skynet_command(context_of(L), "QUERY", luaL_checkstring(L, 1));
-  if (result == nullptr || result[0] != ':') return 0;
+  if (result == nullptr || result[0] != ':') {
+    lua_pushnil(L);
+    return 1;
+  }
   lua_pushinteger(L, static_cast<lua_Integer>(std::strtoul(result + 1, nullptr, 16)));
   return 1;
 }
@@ -126,10 +129,9 @@ int address(lua_State* L) {
   return 1;
 }
 
+// A nil for a key that is not set, not nothing: programs write tonumber(skynet.getenv "key").
 int getenv(lua_State* L) {
-  const char* value = skynet_getenv(luaL_checkstring(L, 1));
-  if (value == nullptr) return 0;
-  lua_pushstring(L, value);
+  lua_pushstring(L, skynet_getenv(luaL_checkstring(L, 1)));
   return 1;
 }
 
@@ -232,8 +234,11 @@ int trace(lua_State* L) {
 
 int tracetag(lua_State* L) {
   Coroutine& coroutine = Scheduler::of(L).current(L);
-  if (!coroutine.is_traced) return 0;
-  push_trace(L, coroutine.thread);
+  if (coroutine.is_traced) {
+    push_trace(L, coroutine.thread);
+  } else {
+    lua_pushnil(L);
+  }
   return 1;
 }
 

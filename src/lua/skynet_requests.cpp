@@ -35,6 +35,15 @@ int field_integer(lua_State* L, int index, const char* key) {
   return value;
 }
 
+// The protocol that push_protocol() pushed becomes its pack function.
+void replace_by_pack(lua_State* L) {
+  if (lua_getfield(L, -1, "pack") == LUA_TNIL) {
+    lua_getfield(L, -2, "name");
+    luaL_error(L, "the protocol %s has no pack function", lua_tostring(L, -1));
+  }
+  lua_remove(L, -2);
+}
+
 // Packs the values from `first` to the top as `pack`, on top of them, says, and sends them. Pops
 // both.
 int pack_and_send(lua_State* L, const Letter& letter, int first) {
@@ -80,8 +89,7 @@ int send(lua_State* L) {
   luaL_checkany(L, 1);
   push_protocol(L, 2);
   const int type = field_integer(L, -1, "id");
-  lua_getfield(L, -1, "pack");
-  lua_remove(L, -2);
+  replace_by_pack(L);
   return push_sent(L, pack_and_send(L, {.type = type}, 3));
 }
 
@@ -93,14 +101,16 @@ int rawsend(lua_State* L) {
   return push_sent(L, send_letter(L, own_context(L), {.type = type, .message = 3}));
 }
 
-// redirect(dest, source, type, session, ...): what comes behind is a message, packed already
+// redirect(dest, source, type, session, ...): what comes behind is a message, packed already; a
+// session that is nil is a new one
 int redirect(lua_State* L) {
   luaL_checkany(L, 1);
   const auto source = static_cast<uint32_t>(luaL_optinteger(L, 2, 0));
   push_protocol(L, 3);
   const int type = field_integer(L, -1, "id");
   lua_pop(L, 1);
-  const auto session = static_cast<int>(luaL_optinteger(L, 4, 0));
+  const int session = lua_isnil(L, 4) ? Scheduler::of(L).next_session()
+                                      : static_cast<int>(luaL_optinteger(L, 4, 0));
   return push_sent(L,
                    send_letter(L, own_context(L),
                                {.source = source, .type = type, .session = session, .message = 5}));
@@ -161,8 +171,7 @@ int skynet_call(lua_State* L) {
   const int type = begin_call(L, scheduler);
   lua_getfield(L, -1, "unpack");
   lua_replace(L, 2);
-  lua_getfield(L, -1, "pack");
-  lua_remove(L, -2);
+  replace_by_pack(L);
   const int session = scheduler.next_session();
   const int result = pack_and_send(L, {.type = type, .session = session}, 3);
   if (result < 0) return raise_unsent(L, result, 1);
@@ -191,19 +200,23 @@ int rawcall(lua_State* L) {
 
 // --- answers
 
-// The request that the running coroutine serves, which is answered from now on.
+// The request that the running coroutine serves.
 struct Request {
   uint32_t source;
   int session;
 };
 
-Request take_request(lua_State* L) {
-  Scheduler& scheduler = Scheduler::of(L);
-  Coroutine& coroutine = scheduler.current(L);
+Request owed_request(lua_State* L) {
+  const Coroutine& coroutine = Scheduler::of(L).current(L);
   if (!coroutine.owes_answer) luaL_error(L, "No session");
+  return {coroutine.source, coroutine.session};
+}
+
+// Not before the answer is packed: a value that cannot be sent must leave the caller an error.
+void note_answered(lua_State* L) {
+  Coroutine& coroutine = Scheduler::of(L).current(L);
   coroutine.owes_answer = false;
   if (coroutine.is_traced) trace_coroutine(L, coroutine.thread, "response");
-  return {coroutine.source, coroutine.session};
 }
 
 int push_answered(lua_State* L, Request request, int result) {
@@ -219,27 +232,30 @@ int push_answered(lua_State* L, Request request, int result) {
 
 // ret(msg, sz)
 int ret(lua_State* L) {
-  const Request request = take_request(L);
+  const Request request = owed_request(L);
   if (request.session == 0) {  // nobody waits
+    note_answered(L);
     if (lua_islightuserdata(L, 1)) skynet_free(lua_touserdata(L, 1));
     lua_pushboolean(L, 0);
     return 1;
   }
   lua_pushinteger(L, request.source);
   lua_insert(L, 1);
-  return push_answered(
-      L, request,
-      send_letter(L, own_context(L),
-                  {.type = PTYPE_RESPONSE, .session = request.session, .message = 2}));
+  const int sent = send_letter(L, own_context(L),
+                               {.type = PTYPE_RESPONSE, .session = request.session, .message = 2});
+  note_answered(L);
+  return push_answered(L, request, sent);
 }
 
 int retpack(lua_State* L) {
-  const Request request = take_request(L);
+  const Request request = owed_request(L);
   if (request.session == 0) {
+    note_answered(L);
     lua_pushboolean(L, 0);
     return 1;
   }
   const Packed packed = seri_pack(L, 1);
+  note_answered(L);
   return push_answered(L, request,
                        skynet_send(own_context(L), 0, request.source, PTYPE_RESPONSE,
                                    request.session, const_cast<char*>(packed.data), packed.size));
@@ -269,22 +285,19 @@ enum ResponseUpvalue : int {
   kPack = 2
 };  // kRequest: userdata, also the registry's key
 
-// Takes the request out of the registry; false when its caller is gone or was answered.
-bool end_response(lua_State* L, int key) {
-  lua_pushvalue(L, key);
+// Of the running response function: its caller was answered, or is gone.
+void end_response(lua_State* L) {
+  lua_pushnil(L);
+  lua_replace(L, lua_upvalueindex(kPack));
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kResponsesKey);
-  lua_insert(L, -2);
-  lua_pushvalue(L, -1);
-  const bool is_open = lua_rawget(L, -3) != LUA_TNIL;
-  lua_pop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(kRequest));
   lua_pushnil(L);
   lua_rawset(L, -3);
   lua_pop(L, 1);
-  return is_open;
 }
 
-bool is_open(lua_State* L, int key) {
-  lua_pushvalue(L, key);
+bool is_open(lua_State* L) {
+  lua_pushvalue(L, lua_upvalueindex(kRequest));
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kResponsesKey);
   lua_insert(L, -2);
   const bool found = lua_rawget(L, -2) != LUA_TNIL;
@@ -295,27 +308,28 @@ bool is_open(lua_State* L, int key) {
 // r(ok, ...), or r("TEST")
 int respond(lua_State* L) {
   if (lua_type(L, 1) == LUA_TSTRING && std::strcmp(lua_tostring(L, 1), "TEST") == 0) {
-    lua_pushboolean(L, is_open(L, lua_upvalueindex(kRequest)));
+    lua_pushboolean(L, is_open(L));
     return 1;
   }
   const Request request = *static_cast<Request*>(lua_touserdata(L, lua_upvalueindex(kRequest)));
   if (lua_isnil(L, lua_upvalueindex(kPack))) return luaL_error(L, "Can't response more than once");
-  lua_pushvalue(L, lua_upvalueindex(kPack));
-  lua_pushnil(L);
-  lua_replace(L, lua_upvalueindex(kPack));
-  if (!end_response(L, lua_upvalueindex(kRequest))) {
+  if (!is_open(L)) {
+    end_response(L);
     lua_pushboolean(L, 0);
     return 1;
   }
   if (lua_toboolean(L, 1) == 0) {
+    end_response(L);
     return push_answered(
         L, request,
         skynet_send(own_context(L), 0, request.source, PTYPE_ERROR, request.session, nullptr, 0));
   }
   lua_pushinteger(L, request.source);
   lua_replace(L, 1);
-  return push_answered(L, request,
-                       pack_and_send(L, {.type = PTYPE_RESPONSE, .session = request.session}, 2));
+  lua_pushvalue(L, lua_upvalueindex(kPack));
+  const int sent = pack_and_send(L, {.type = PTYPE_RESPONSE, .session = request.session}, 2);
+  end_response(L);  // values that cannot be packed have left it open
+  return push_answered(L, request, sent);
 }
 
 int response(lua_State* L) {
@@ -323,7 +337,8 @@ int response(lua_State* L) {
     lua_settop(L, 0);
     lua_pushcfunction(L, seri_pack_block);
   }
-  const Request request = take_request(L);
+  const Request request = owed_request(L);
+  note_answered(L);
   if (request.session == 0) {
     lua_pushcfunction(L, [](lua_State*) { return 0; });
     return 1;

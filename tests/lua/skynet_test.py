@@ -13,6 +13,14 @@ class SkynetTest(LuaTest):
     def test_coroutines_calls_and_inspection(self):
         node = self.run_script("skynet_script")
         node.wait_for_line(r"lua call \[[0-9a-f]+ to :[0-9a-f]+ : \d+ msgsz = \d+\] error : \x1b\[31m.*this handler fails")
+        for line in (r"Unknown request \(202\): to nobody", r"Response message : no question"):
+            node.wait_for_line(line + r"\n.*error : \x1b\[31mUnknown session : 0 from 8\x1b")
+        self.assert_stops(node)
+
+    def test_a_program_may_wrap_what_it_uses(self):
+        node = self.run_script("wrapping_script")
+        for step in ("tracecall begin", "request", "tracecall end"):
+            node.wait_for_line(rf"<TRACE mine> \d+ {step}")
         self.assert_stops(node)
 
     def test_a_library_of_its_own_runs_on_the_core(self):
@@ -82,6 +90,7 @@ class SkynetTest(LuaTest):
         node.wait_for_line(r"lua memory error : \[[0-9a-f]+ to :[0-9a-f]+ : \d+\]")
         node.wait_for_line(r"recv a signal 0")
         node.wait_for_line(r"error : \x1b\[31msignal 0")
+        node.wait_for_line(r"Unknown request \(6\)", count=3)  # connected, data, closed
         self.assert_stops(node)
 
 

@@ -54,6 +54,22 @@ function command.eat_string()
   while true do s = s .. s end
 end
 
+function command.eat_strings()
+  local all = {}
+  for i = 1, math.huge do all[i] = string.rep("x", 1000) .. i end
+end
+
+-- A request that finds no memory for its coroutine.
+function command.call_when_full()
+  local all
+  for _, size in ipairs { 1 << 16, 1 << 10, 0 } do
+    pcall(function() while true do all = { all, string.rep("x", size) } end end)
+  end
+  local is_answered = pcall(skynet.call, skynet.self(), "lua", "echo")
+  all = nil
+  skynet.retpack(is_answered)
+end
+
 function command.eat_coroutines()
   local all = {}
   while true do all[#all + 1] = coroutine.create(print) end
