@@ -1,61 +1,9 @@
---- The services of the runtime to Lua code. Most of it is C++ (`skyloom.skynet`); what few services use
---- is loaded by its first use (`skyloom.rare`).
+--- The services of the runtime to Lua code. Most of it is C++ (`skyloom.skynet`), because every service would
+--- read and keep the prototypes of Lua code; what few services use is loaded by its first use (`skyloom.rare`).
+---@type skynet
 local skynet = require "skyloom.skynet"
-local scheduler = require "skyloom.scheduler"
-local skynet_require = require "skynet.require"
 
-skynet.cache = require "skynet.codecache"
 --- Runs `f` before the function of skynet.start(), or at once when that has begun.
-skynet.init = skynet_require.init
+skynet.init = require("skynet.require").init
 
-scheduler.protocols().debug.dispatch = function(...)
-	return require("skynet.debug").dispatch(...)
-end
-
---- Runs the start function of a service, and tells the launcher how that went.
----@param start fun()
-function skynet.init_service(start)
-	local ok, err = xpcall(function()
-		skynet_require.init_all()
-		start()
-	end, debug.traceback)
-	if ok then
-		skynet.send(".launcher", "lua", "LAUNCHOK")
-	else
-		skynet.error("init service failed: " .. tostring(err))
-		skynet.send(".launcher", "lua", "ERROR")
-		skynet.exit()
-	end
-end
-
---- The entry of a service: `start` runs as soon as the script has been loaded, in a coroutine.
----@param start fun()
-function skynet.start(start)
-	scheduler.listen()
-	scheduler.init_thread = skynet.timeout(0, function()
-		skynet.init_service(start)
-		scheduler.init_thread = nil
-		-- What starting has left behind would stay for as long as the service has nothing to do.
-		if collectgarbage "count" < 1024 then
-			collectgarbage()
-		end
-	end)
-end
-
-return setmetatable(skynet, {
-	__index = function(_, key)
-		local message_type = scheduler.message_type(key)
-		if message_type then
-			return message_type
-		end
-		setmetatable(skynet, { __index = function(_, name)
-			return scheduler.message_type(name)
-		end })
-		for name, value in pairs(require "skyloom.rare") do
-			if rawget(skynet, name) == nil then
-				skynet[name] = value
-			end
-		end
-		return skynet[key]
-	end,
-})
+return skynet

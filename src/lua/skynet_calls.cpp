@@ -290,34 +290,6 @@ int tasks(lua_State* L) {
   return 1;
 }
 
-// message_type("PTYPE_LUA") -> 10; nothing for other names
-int message_type(lua_State* L) {
-  struct Type {
-    const char* name;
-    int number;
-  };
-  constexpr Type kTypes[] = {{"PTYPE_TEXT", PTYPE_TEXT},
-                             {"PTYPE_RESPONSE", PTYPE_RESPONSE},
-                             {"PTYPE_MULTICAST", PTYPE_MULTICAST},
-                             {"PTYPE_CLIENT", PTYPE_CLIENT},
-                             {"PTYPE_SYSTEM", PTYPE_SYSTEM},
-                             {"PTYPE_HARBOR", PTYPE_HARBOR},
-                             {"PTYPE_SOCKET", PTYPE_SOCKET},
-                             {"PTYPE_ERROR", PTYPE_ERROR},
-                             {"PTYPE_QUEUE", PTYPE_RESERVED_QUEUE},
-                             {"PTYPE_DEBUG", PTYPE_RESERVED_DEBUG},
-                             {"PTYPE_LUA", PTYPE_RESERVED_LUA},
-                             {"PTYPE_SNAX", PTYPE_RESERVED_SNAX},
-                             {"PTYPE_TRACE", 12}};
-  if (lua_type(L, 1) != LUA_TSTRING) return 0;
-  for (const Type& type : kTypes) {
-    if (std::strcmp(type.name, lua_tostring(L, 1)) != 0) continue;
-    lua_pushinteger(L, type.number);
-    return 1;
-  }
-  return 0;
-}
-
 int task_count(lua_State* L) {
   lua_Integer count = 0;
   Scheduler::of(L).sessions().for_each([&](const SessionMap::Slot& slot) {
@@ -345,6 +317,34 @@ void add_protocol(lua_State* L, const char* name, int type) {
 }
 
 }  // namespace
+
+int message_type(lua_State* L) {
+  struct Type {
+    const char* name;
+    int number;
+  };
+  constexpr Type kTypes[] = {{"PTYPE_TEXT", PTYPE_TEXT},
+                             {"PTYPE_RESPONSE", PTYPE_RESPONSE},
+                             {"PTYPE_MULTICAST", PTYPE_MULTICAST},
+                             {"PTYPE_CLIENT", PTYPE_CLIENT},
+                             {"PTYPE_SYSTEM", PTYPE_SYSTEM},
+                             {"PTYPE_HARBOR", PTYPE_HARBOR},
+                             {"PTYPE_SOCKET", PTYPE_SOCKET},
+                             {"PTYPE_ERROR", PTYPE_ERROR},
+                             {"PTYPE_QUEUE", PTYPE_RESERVED_QUEUE},
+                             {"PTYPE_DEBUG", PTYPE_RESERVED_DEBUG},
+                             {"PTYPE_LUA", PTYPE_RESERVED_LUA},
+                             {"PTYPE_SNAX", PTYPE_RESERVED_SNAX},
+                             {"PTYPE_TRACE", 12}};
+  if (lua_type(L, 1) != LUA_TSTRING) return 0;
+  for (const Type& type : kTypes) {
+    if (std::strcmp(type.name, lua_tostring(L, 1)) != 0) continue;
+    lua_pushinteger(L, type.number);
+    return 1;
+  }
+  return 0;
+}
+
 }  // namespace skyloom::lua
 
 int luaopen_skyloom_skynet(lua_State* L) {
@@ -387,10 +387,12 @@ int luaopen_skyloom_skynet(lua_State* L) {
   luaL_newlib(L, kFunctions);
   add_request_functions(L);
   add_coroutine_functions(L);
+  add_start_functions(L);
   add_protocol(L, "lua", PTYPE_RESERVED_LUA);
   add_protocol(L, "response", PTYPE_RESPONSE);
   add_protocol(L, "error", PTYPE_ERROR);
   add_protocol(L, "debug", PTYPE_RESERVED_DEBUG);
+  set_debug_dispatch(L);
   return 1;
 }
 
