@@ -17,6 +17,7 @@ namespace skyloom::lua {
 namespace {
 
 constexpr int kTypesMax = 256;
+constexpr int kFunctionsMax = 64;  // of `skynet`, so that the table need not grow
 
 // --- protocols
 
@@ -299,8 +300,8 @@ int task_count(lua_State* L) {
   return 1;
 }
 
-void add_protocol(lua_State* L, const char* name, int type) {
-  lua_createtable(L, 0, 4);
+void add_protocol(lua_State* L, const char* name, int type, bool is_dispatched) {
+  lua_createtable(L, 0, is_dispatched ? 5 : 4);
   lua_pushstring(L, name);
   lua_setfield(L, -2, "name");
   set_integer(L, "id", type);
@@ -384,14 +385,15 @@ int luaopen_skyloom_skynet(lua_State* L) {
                                      {"tracetag", tracetag},
                                      {"traceproto", traceproto},
                                      {nullptr, nullptr}};
-  luaL_newlib(L, kFunctions);
+  lua_createtable(L, 0, kFunctionsMax);
+  luaL_setfuncs(L, kFunctions, 0);
   add_request_functions(L);
   add_coroutine_functions(L);
   add_start_functions(L);
-  add_protocol(L, "lua", PTYPE_RESERVED_LUA);
-  add_protocol(L, "response", PTYPE_RESPONSE);
-  add_protocol(L, "error", PTYPE_ERROR);
-  add_protocol(L, "debug", PTYPE_RESERVED_DEBUG);
+  add_protocol(L, "lua", PTYPE_RESERVED_LUA, true);
+  add_protocol(L, "response", PTYPE_RESPONSE, false);
+  add_protocol(L, "error", PTYPE_ERROR, false);
+  add_protocol(L, "debug", PTYPE_RESERVED_DEBUG, true);
   set_debug_dispatch(L);
   return 1;
 }

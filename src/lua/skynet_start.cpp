@@ -6,6 +6,7 @@
 namespace skyloom::lua {
 namespace {
 
+constexpr int kCollectedKilobytesMin = 64;    // less is hardly garbage
 constexpr int kCollectedKilobytesMax = 1024;  // more would take long
 
 // Upvalue 1 of the functions of the start: the table `skynet`.
@@ -88,7 +89,10 @@ int after_service(lua_State* L, int, lua_KContext) {
   lua_pushnil(L);
   set_init_thread(L);
   // What starting has left behind would stay for as long as the service has nothing to do.
-  if (lua_gc(L, LUA_GCCOUNT) < kCollectedKilobytesMax) lua_gc(L, LUA_GCCOLLECT);
+  const int kilobytes = lua_gc(L, LUA_GCCOUNT);
+  if (kilobytes >= kCollectedKilobytesMin && kilobytes < kCollectedKilobytesMax) {
+    lua_gc(L, LUA_GCCOLLECT);
+  }
   return 0;
 }
 

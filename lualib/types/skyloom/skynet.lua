@@ -17,6 +17,7 @@
 ---@field PTYPE_LUA integer
 ---@field PTYPE_SNAX integer
 ---@field PTYPE_TRACE integer
+---@field cache table skynet.codecache
 local skynet = {}
 
 ---@alias skynet.address integer|string
