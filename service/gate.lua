@@ -5,11 +5,22 @@ local gateserver = require "snax.gateserver"
 ---@class gate.client
 ---@field agent integer? who gets the frames; nil: the watchdog
 ---@field source integer? as whose message
+---@field is_routed boolean? the engine sends them there
 
 local watchdog ---@type integer
 local clients = {} ---@type table<integer, gate.client>
 
-skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
+-- A frame of a client that was forwarded and then accepted again: it was routed, and is routed here now.
+skynet.register_protocol {
+  name = "client",
+  id = skynet.PTYPE_CLIENT,
+  unpack = skynet.tostring,
+  dispatch = function(fd, source, text)
+    skynet.ignoreret() -- the session is the client's number
+    if source ~= skynet.self() then error "gate: it takes no frames from services" end
+    skynet.send(watchdog, "lua", "socket", "data", fd, text)
+  end,
+}
 
 local handler = {}
 
@@ -48,6 +59,18 @@ function handler.warning(fd, kib)
   skynet.send(watchdog, "lua", "socket", "warning", fd, kib)
 end
 
+---Frames go past this service where they can.
+local function route(fd, client)
+  local to = client.agent
+  if type(to) == "string" then to = skynet.localname(to) end
+  local is_here = math.type(to) == "integer" and not select(2, skynet.harbor(to))
+  if is_here and gateserver.routeclient(fd, to, client.source, skynet.PTYPE_CLIENT) then
+    client.is_routed = true
+  else
+    gateserver.openclient(fd)
+  end
+end
+
 local function client_of(fd)
   return clients[fd] or error(("gate: no client has the socket %s"):format(tostring(fd)))
 end
@@ -61,13 +84,17 @@ function command.forward(source, fd, client_source, address)
     error(("gate: the client of the socket %d is a handle, not %s"):format(fd, tostring(client_source)))
   end
   client.agent, client.source = address or source, client_source
-  gateserver.openclient(fd)
+  route(fd, client)
 end
 
 function command.accept(_, fd)
   local client = client_of(fd)
   client.agent, client.source = nil, nil
-  gateserver.openclient(fd)
+  if client.is_routed then
+    gateserver.routeclient(fd, skynet.self(), 0, skynet.PTYPE_CLIENT) -- here, as frames
+  else
+    gateserver.openclient(fd)
+  end
 end
 
 function command.kick(_, fd)

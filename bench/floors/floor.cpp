@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace skyloom::floors {
 
@@ -30,12 +31,24 @@ uint16_t parse_port(const char* argument) {
   return static_cast<uint16_t>(port);
 }
 
-int open_server(int type, uint16_t port) {
+EchoArguments parse_echo_arguments(int argc, char** argv) {
+  EchoArguments arguments;
+  arguments.cuts_frames = argc > 1 && std::string_view(argv[1]) == "--frames";
+  const int position = arguments.cuts_frames ? 2 : 1;
+  if (argc > position) arguments.port = parse_port(argv[position]);
+  return arguments;
+}
+
+void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
   }
+}
+
+int open_server(int type, uint16_t port) {
+  raise_descriptor_limit();
   const int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) fail("socket");
   const int on = 1;

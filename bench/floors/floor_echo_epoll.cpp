@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "floor.hpp"
+#include "frames.hpp"
 
 namespace {
 
@@ -84,17 +85,6 @@ class EchoServer {
     if (whole > 0) echo(fd, bytes.substr(0, whole));
   }
 
-  static size_t whole_frames(std::string_view bytes) {
-    size_t end = 0;
-    while (bytes.size() - end >= 2) {
-      const size_t size = static_cast<size_t>(static_cast<unsigned char>(bytes[end])) << 8 |
-                          static_cast<unsigned char>(bytes[end + 1]);
-      if (bytes.size() - end - 2 < size) break;
-      end += 2 + size;
-    }
-    return end;
-  }
-
   void echo(int fd, std::string_view bytes) {
     const ssize_t written = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (written < 0 && errno != EAGAIN) return finish(fd);
@@ -127,12 +117,10 @@ class EchoServer {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool cuts_frames = argc > 1 && std::string_view(argv[1]) == "--frames";
-  const int position = cuts_frames ? 2 : 1;
-  const uint16_t port = argc > position ? parse_port(argv[position]) : uint16_t{0};
+  const EchoArguments arguments = parse_echo_arguments(argc, argv);
   exit_on_signals();
-  const int listener = open_server(SOCK_STREAM, port);
-  EchoServer server(listener, cuts_frames);
+  const int listener = open_server(SOCK_STREAM, arguments.port);
+  EchoServer server(listener, arguments.cuts_frames);
   announce_port(listener);
   server.run();
 }

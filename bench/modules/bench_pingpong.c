@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench_figures.h"
 #include "skynet.h"
 #include "skynet_malloc.h"
 
@@ -17,8 +17,7 @@ struct bench_pingpong {
   long long wanted;
   long long sent;
   long long received;
-  double wall_started;
-  double cpu_started;
+  struct bench_start start;
 };
 
 struct bench_pingpong* bench_pingpong_create(void) {
@@ -29,23 +28,9 @@ void bench_pingpong_release(struct bench_pingpong* self) {
   skynet_free(self);
 }
 
-static double nanos(clockid_t clock) {
-  struct timespec now;
-  clock_gettime(clock, &now);
-  return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 static void send_one(struct skynet_context* ctx, uint32_t destination) {
   static const char payload[PAYLOAD_BYTES] = "thirty-one bytes and a NUL byte";
   skynet_send(ctx, 0, destination, PTYPE_CLIENT, 0, (void*)(uintptr_t)payload, sizeof payload);
-}
-
-static void report(const struct bench_pingpong* self, struct skynet_context* ctx) {
-  const double messages = 2.0 * (double)self->received;
-  skynet_error(ctx, "bench_pingpong: %.0f messages, %.2f ns wall, %.2f ns cpu per message",
-               messages, (nanos(CLOCK_MONOTONIC) - self->wall_started) / messages,
-               (nanos(CLOCK_PROCESS_CPUTIME_ID) - self->cpu_started) / messages);
-  skynet_command(ctx, "ABORT", NULL);
 }
 
 static int on_message(struct skynet_context* ctx, void* ud, int type, int session, uint32_t source,
@@ -60,7 +45,7 @@ static int on_message(struct skynet_context* ctx, void* ud, int type, int sessio
   }
   ++self->received;
   if (self->received == self->wanted) {
-    report(self, ctx);
+    bench_report(ctx, "bench_pingpong", 2.0 * (double)self->received, self->start);
   } else if (self->sent < self->wanted) {
     ++self->sent;
     send_one(ctx, self->peer);
@@ -83,8 +68,7 @@ int bench_pingpong_init(struct bench_pingpong* self, struct skynet_context* ctx,
   peer = skynet_command(ctx, "LAUNCH", "bench_pingpong peer");
   if (peer == NULL) return 1;
   self->peer = (uint32_t)strtoul(peer + 1, NULL, 16);
-  self->wall_started = nanos(CLOCK_MONOTONIC);
-  self->cpu_started = nanos(CLOCK_PROCESS_CPUTIME_ID);
+  self->start = bench_begin();
   for (self->sent = 0; self->sent < in_flight; ++self->sent) send_one(ctx, self->peer);
   return 0;
 }

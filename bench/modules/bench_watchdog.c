@@ -1,5 +1,6 @@
 /* Launches the built-in C gate and gives every connection an agent of its own (bench_agent).
-   Parameter: "FRAMING HOST:PORT CONNECTIONS_MAX", e.g. "S 127.0.0.1:8888 2000". */
+   Parameter: "FRAMING HOST:PORT CONNECTIONS_MAX [alone]", e.g. "S 127.0.0.1:8888 2000"; `alone`:
+   connections are started and have no agents. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct session {
 
 struct bench_watchdog {
   char framing;
+  int is_alone;
   uint32_t gate;
   struct session* buckets[BUCKETS];
 };
@@ -52,6 +54,11 @@ static void on_open(struct bench_watchdog* self, struct skynet_context* ctx, int
   char text[TEXT_MAX];
   const char* agent;
   struct session* session;
+  if (self->is_alone) {
+    snprintf(text, sizeof text, "start %d", id);
+    tell_gate(ctx, self, text);
+    return;
+  }
   snprintf(text, sizeof text, "bench_agent %c", self->framing);
   agent = skynet_command(ctx, "LAUNCH", text);
   session = agent != NULL ? skynet_calloc(1, sizeof *session) : NULL;
@@ -103,12 +110,16 @@ int bench_watchdog_init(struct bench_watchdog* self, struct skynet_context* ctx,
   char address[128] = "";
   char text[TEXT_MAX];
   char watchdog[32];
+  char word[8] = "";
   int connections_max = 0;
   const char* name;
-  if (parm == NULL || sscanf(parm, "%c %127s %d", &self->framing, address, &connections_max) != 3) {
-    skynet_error(ctx, "bench_watchdog: parameter must be FRAMING HOST:PORT CONNECTIONS_MAX");
+  if (parm == NULL ||
+      sscanf(parm, "%c %127s %d %7s", &self->framing, address, &connections_max, word) < 3) {
+    skynet_error(ctx,
+                 "bench_watchdog: parameter must be FRAMING HOST:PORT CONNECTIONS_MAX [alone]");
     return 1;
   }
+  self->is_alone = strcmp(word, "alone") == 0;
   skynet_callback(ctx, self, on_message);
   name = skynet_command(ctx, "REG", NULL);
   if (name == NULL) return 1;

@@ -13,6 +13,8 @@
 #define SKYLOOM_FRAMING_LENGTH16 1 /* 2-byte big-endian length of the payload */
 #define SKYLOOM_FRAMING_LENGTH32 2 /* 4-byte big-endian length of the payload */
 #define SKYLOOM_FRAMING_LINE 3     /* up to '\n'; a '\r' before it is not part of the line */
+/* Or-ed into a framing by length: frames without payload are told, too, as blocks of 0 bytes. */
+#define SKYLOOM_FRAMING_KEEP_EMPTY 0x100
 
 #ifdef __cplusplus
 extern "C" {

@@ -16,13 +16,36 @@ local gateserver = {}
 local connections = {} ---@type table<integer, boolean>
 local client_count = 0
 local is_leaving = {} ---@type table<integer, true> closed here, CLOSE is still to come
+local is_opened = {} ---@type table<integer, true> its bytes come here
+local is_routed = {} ---@type table<integer, true> its frames do not
 local frames -- netpack's queue
 local listener ---@type {id: integer, maxclient: integer, nodelay: boolean?, opener: thread?, address: string?, port: integer?, failure: string?}?
 
 ---Begins (or goes on) to read a client.
 ---@param fd integer
 function gateserver.openclient(fd)
-  if connections[fd] then driver.start(fd) end
+  if not connections[fd] then return end
+  if not is_routed[fd] then is_opened[fd] = true end
+  driver.start(fd)
+end
+
+---Lets the engine cut a client's frames and send them straight to a service, past this one: as messages of this
+---type and source (0: this gate) with the client's number as session. Begins to read the client. Nothing happens
+---(false) to a client that was opened before: its frames would overtake those that wait here.
+---@param fd integer
+---@param to integer
+---@param source integer
+---@param message_type integer
+---@return boolean
+function gateserver.routeclient(fd, to, source, message_type)
+  if not connections[fd] or is_opened[fd] then return false end
+  if not is_routed[fd] then
+    is_routed[fd] = true
+    driver.cut_frames(fd)
+  end
+  driver.route(fd, to, source, message_type, fd)
+  driver.start(fd)
+  return true
 end
 
 ---Closes a client; what was written is still sent. handler.disconnect follows, unless it was called before.
@@ -94,7 +117,7 @@ local function events_for(handler)
       listener = nil
     elseif connections[fd] then
       client_count = client_count - 1
-      connections[fd] = nil
+      connections[fd], is_opened[fd], is_routed[fd] = nil, nil, nil
       if not is_leaving[fd] then connections[fd] = false end
       is_leaving[fd] = nil
       if handler.disconnect then handler.disconnect(fd) end

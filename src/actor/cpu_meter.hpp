@@ -13,6 +13,8 @@ class CpuMeter {
   void start(base::Nanos now) noexcept;
   // Ends a piece, returns its processor time, and starts the next one.
   base::Nanos lap(base::Nanos now) noexcept;
+  // When the piece that is running began.
+  base::Nanos mark() const noexcept { return mark_; }
   // Processor time of the piece that is running.
   base::Nanos peek(base::Nanos now) const noexcept;
 

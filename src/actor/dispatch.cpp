@@ -14,7 +14,10 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
   enum class End : uint8_t { kIdle, kMore, kDying } end = End::kMore;
   {
     ServiceScope scope(service);
-    if (options_.profile && !worker.is_metering) worker.meter.start(clock_.now());
+    const bool is_timed = options_.profile && worker.is_metering;  // up to a moment ago
+    const base::Nanos start = is_timed ? worker.meter.mark() : clock_.now();
+    base::Nanos now = start;
+    if (options_.profile && !is_timed) worker.meter.start(start);
     for (uint32_t handled = 0;; ++handled) {
       if (mailbox.is_dying()) {
         end = End::kDying;
@@ -27,8 +30,8 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
           break;
         }
       }
-      if (handled == kSliceMessagesMax) break;
-      dispatch_one(worker, service);
+      if (handled == kSliceMessagesMax || now - start >= kSliceTimeMax) break;
+      now = dispatch_one(worker, service);
       if (mailbox.is_full()) settle(mailbox, handle);
     }
     // For the monitor, which only compares.
@@ -63,7 +66,7 @@ void System::tell(uint32_t handle, const Mailbox::Notes& notes) noexcept {
   if (notes.drained) hooks_.on_drained(handle);
 }
 
-void System::dispatch_one(Worker& worker, Service& service) noexcept {
+base::Nanos System::dispatch_one(Worker& worker, Service& service) noexcept {
   const RawMessage message = service.mailbox_.pop();
   service.mailbox_.count_popped(weigh(message));
   // Figures and marks for the monitor: one writer, readers only look.
@@ -82,10 +85,12 @@ void System::dispatch_one(Worker& worker, Service& service) noexcept {
     hooks_.dispose_inner(message);
   }
   if (is_kept == 0) std::free(message.data);
+  const base::Nanos now = clock_.now();
   if (options_.profile) {
-    const base::Nanos cpu = service.cpu() + worker.meter.lap(clock_.now());
+    const base::Nanos cpu = service.cpu() + worker.meter.lap(now);
     service.cpu_ns_.store(cpu.count(), std::memory_order_relaxed);  // as above
   }
+  return now;
 }
 
 // The end of a service whose mailbox the caller holds; the service is somebody else's afterwards.

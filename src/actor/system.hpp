@@ -29,8 +29,10 @@
 
 namespace skyloom::actor {
 
-inline constexpr uint32_t kWorkersMax = 1024;      // whoever reads a configuration refuses more
-inline constexpr uint32_t kSliceMessagesMax = 64;  // then another service has its turn
+inline constexpr uint32_t kWorkersMax = 1024;  // whoever reads a configuration refuses more
+// Then another service has its turn, and sockets are looked at.
+inline constexpr uint32_t kSliceMessagesMax = 64;
+inline constexpr base::Nanos kSliceTimeMax = std::chrono::milliseconds(1);  // between two messages
 
 struct Limits {
   MailboxLimits mailbox;
@@ -194,7 +196,8 @@ class System final : private Runner {
   void on_stuck_message(Worker& worker, uint64_t number) noexcept override;
 
   // dispatch.cpp: what a worker does with a service.
-  void dispatch_one(Worker& worker, Service& service) noexcept;
+  // When the message had been handled.
+  base::Nanos dispatch_one(Worker& worker, Service& service) noexcept;
   Mailbox::Taken take_batch(Mailbox& mailbox, uint32_t handle) noexcept;
   void settle(Mailbox& mailbox, uint32_t handle) noexcept;
   void tell(uint32_t handle, const Mailbox::Notes& notes) noexcept;

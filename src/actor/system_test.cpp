@@ -170,6 +170,25 @@ TEST_F(SystemTest, OneSliceHandlesAtMost64MessagesAndAnotherServiceSoonHasItsTur
   EXPECT_EQ(greedy_record.size(), 1000u);
 }
 
+TEST_F(SystemTest, ASliceEndsBehindAMessageThatTookLongAndAnotherServiceHasItsTurn) {
+  int handled = 0;
+  const uint32_t slow = spawn(system_, Handler([&](Service&, const Seen&) {
+                                ++handled;
+                                clock_.advance(kSliceTimeMax / 2);
+                              }));
+  Record other_record;
+  const Puppet other = puppet(&other_record);
+  for (int count = 0; count < 10; ++count) system_.push(slow, Message(kTypeText, 0, 0));
+  system_.push(other.handle, Message(kTypeText, 0, 0));
+  system_.run_one();
+  EXPECT_EQ(handled, 2);
+  EXPECT_EQ(other_record.size(), 0u);
+  system_.run_one();
+  EXPECT_EQ(other_record.size(), 1u);
+  system_.run_until_idle();
+  EXPECT_EQ(handled, 10);
+}
+
 TEST_F(SystemTest, AChainOfTwoServicesDoesNotStarveTheQueue) {
   int budget = 1000;
   uint32_t handles[2] = {};

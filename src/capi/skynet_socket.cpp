@@ -196,9 +196,13 @@ void skyloom_socket_userobject(const socket_object_interface* interface) {
 int skyloom_socket_framing(skynet_context* /*context*/, int id, int framing,
                            size_t frame_bytes_max) {
   using skyloom::codec::Framing;
+  using skyloom::net::EmptyFrames;
+  const EmptyFrames empty =
+      (framing & SKYLOOM_FRAMING_KEEP_EMPTY) != 0 ? EmptyFrames::kKeep : EmptyFrames::kSkip;
+  framing &= ~SKYLOOM_FRAMING_KEEP_EMPTY;
   if (framing < 0 || framing > static_cast<int>(Framing::kLine)) return -1;
   on_socket(id, [&](Node& node, SocketId socket) {
-    node.network().set_framing(socket, static_cast<Framing>(framing), frame_bytes_max);
+    node.network().set_framing(socket, static_cast<Framing>(framing), frame_bytes_max, empty);
   });
   return 0;
 }

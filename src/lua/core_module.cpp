@@ -39,7 +39,8 @@ int send(lua_State* L) {
   luaL_checkany(L, 1);
   const int type = static_cast<int>(luaL_checkinteger(L, 2));
   const int session = session_or_new(L, 3);
-  return push_sent(L, send_letter(L, {.type = type, .session = session, .message = 4}));
+  return push_sent(L,
+                   send_letter(L, context_of(L), {.type = type, .session = session, .message = 4}));
 }
 
 // (dest, source, type, session, msg [, sz])
@@ -48,8 +49,9 @@ int redirect(lua_State* L) {
   const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 2));
   const int type = static_cast<int>(luaL_checkinteger(L, 3));
   const int session = session_or_new(L, 4);
-  return push_sent(
-      L, send_letter(L, {.source = source, .type = type, .session = session, .message = 5}));
+  return push_sent(L,
+                   send_letter(L, context_of(L),
+                               {.source = source, .type = type, .session = session, .message = 5}));
 }
 
 const char* run_command(lua_State* L) {

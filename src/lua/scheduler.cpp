@@ -136,6 +136,12 @@ Coroutine* Scheduler::find(lua_State* L, int index) {
 }
 
 Coroutine& Scheduler::take(lua_State* L, int arguments) {
+  Coroutine& coroutine = take_fresh(L, arguments);
+  lua_xmove(L, coroutine.thread, arguments + 1);
+  return coroutine;
+}
+
+Coroutine& Scheduler::take_fresh(lua_State* L, int arguments) {
   Coroutine* coroutine = pool_;
   if (coroutine != nullptr) {
     pool_ = coroutine->next;
@@ -168,7 +174,6 @@ Coroutine& Scheduler::take(lua_State* L, int arguments) {
     put_back(*coroutine);
     luaL_error(L, "too many arguments for a coroutine");
   }
-  lua_xmove(L, coroutine->thread, arguments + 1);
   return *coroutine;
 }
 

@@ -78,6 +78,8 @@ class Scheduler {
   // A coroutine that runs the function and its `arguments` from the top of the stack, which it
   // takes.
   Coroutine& take(lua_State* L, int arguments);
+  // The same without them: with room for them and the function on its stack.
+  Coroutine& take_fresh(lua_State* L, int arguments);
   void fork(Coroutine& coroutine) noexcept;
   // It runs when the answer to `session` comes.
   void start_at(lua_State* L, Coroutine& coroutine, int session);
@@ -116,6 +118,8 @@ class Scheduler {
     Coroutine* pop() noexcept;
     bool remove(Coroutine& coroutine) noexcept;
   };
+
+  struct Incoming;
 
   static int on_message(skynet_context* context, void* user, int type, int session, uint32_t source,
                         const void* data, size_t size) noexcept;
@@ -160,6 +164,7 @@ class Scheduler {
   Queue woken_;
   bool has_traces_ = false;
   uint32_t traces_ = 0;
+  const Incoming* incoming_ = nullptr;  // from on_message() to dispatch_protected()
   // Of the message being handled, for log lines.
   uint32_t message_source_ = 0;
   int message_session_ = 0;

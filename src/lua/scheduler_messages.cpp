@@ -10,6 +10,8 @@
 namespace skyloom::lua {
 namespace {
 
+constexpr int kRequestArguments = 6;
+
 void send_error(skynet_context* context, uint32_t to, int session) noexcept {
   skynet_send(context, 0, to, PTYPE_ERROR, session, nullptr, 0);
 }
@@ -28,7 +30,9 @@ void push_protocol_name(lua_State* L, int type) {
   lua_pop(L, 1);
 }
 
-struct Incoming {
+}  // namespace
+
+struct Scheduler::Incoming {
   int type;
   int session;
   uint32_t source;
@@ -36,18 +40,16 @@ struct Incoming {
   size_t size;
 };
 
-}  // namespace
-
 int Scheduler::on_message(skynet_context* context, void* user, int type, int session,
                           uint32_t source, const void* data, size_t size) noexcept {
   if (refuse_forged_event(context, type, session, source)) return 0;
   Scheduler& self = *static_cast<Scheduler*>(user);
   const Host::Entered entered(self.host_);
   lua_State* const L = self.host_.state();
-  Incoming incoming{type, session, source, data, size};
+  const Incoming incoming{type, session, source, data, size};
+  self.incoming_ = &incoming;
   lua_pushcfunction(L, dispatch_protected);
-  lua_pushlightuserdata(L, &incoming);
-  const int status = lua_pcall(L, 1, 0, 0);
+  const int status = lua_pcall(L, 0, 0, 0);
   if (status != LUA_OK) {
     self.host_.log_call_error(lua_tostring(L, -1), status, source, session, size);
     lua_settop(L, 0);
@@ -63,10 +65,9 @@ int Scheduler::on_message_after_exit(skynet_context* context, void*, int, int se
 }
 
 int Scheduler::dispatch_protected(lua_State* L) {
-  const Incoming& incoming = *static_cast<const Incoming*>(lua_touserdata(L, 1));
-  lua_settop(L, 0);
-  Host::of(L).scheduler()->dispatch(L, incoming.type, incoming.session, incoming.source,
-                                    incoming.data, incoming.size);
+  Scheduler& self = *Host::of(L).scheduler();
+  const Incoming& incoming = *self.incoming_;
+  self.dispatch(L, incoming.type, incoming.session, incoming.source, incoming.data, incoming.size);
   return 0;
 }
 
@@ -156,51 +157,51 @@ void Scheduler::forget_responses_to(lua_State* L, uint32_t handle) {
 
 void Scheduler::on_request(lua_State* L, int type, int session, uint32_t source, const void* data,
                            size_t size) {
-  luaL_checkstack(L, 10, nullptr);
+  luaL_checkstack(L, 5, nullptr);
   if (type == kTraceType) return note_trace(L, source, static_cast<const char*>(data), size);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
   const bool is_known = lua_rawgeti(L, -1, type) == LUA_TTABLE;
-  lua_pushcfunction(L, run_request);
-  if (!is_known || lua_getfield(L, -2, "dispatch") == LUA_TNIL) {
+  if (!is_known || lua_getfield(L, -1, "dispatch") == LUA_TNIL) {
     lua_settop(L, 0);
     if (session != 0) return send_error(context(), source, session);
     return on_unknown(L, "request", type, session, source, data, size);
   }
-  lua_pushinteger(L, session);
-  lua_pushinteger(L, source);
-  lua_pushlightuserdata(L, const_cast<void*>(data));
-  lua_pushinteger(L, static_cast<lua_Integer>(size));
-  lua_getfield(L, -7, "unpack");
-  Coroutine& coroutine = take(L, 6);
+  lua_getfield(L, -2, "unpack");
+  lua_insert(L, -2);
+  Coroutine& coroutine = take_fresh(L, kRequestArguments);
+  lua_State* const thread = coroutine.thread;
+  lua_pushcfunction(thread, run_request);
+  lua_xmove(L, thread, 1);
+  lua_pushinteger(thread, session);
+  lua_pushinteger(thread, source);
+  lua_xmove(L, thread, 1);
+  lua_pushlightuserdata(thread, const_cast<void*>(data));
+  lua_pushinteger(thread, static_cast<lua_Integer>(size));
   lua_pop(L, 2);
   coroutine.source = source;
   coroutine.session = session;
   coroutine.type = type;
   coroutine.owes_answer = true;
-  if (has_traces_) coroutine.is_traced = adopt_trace(L, type, source, coroutine.thread);
-  resume(L, coroutine, 6);
+  if (has_traces_) coroutine.is_traced = adopt_trace(L, type, source, thread);
+  resume(L, coroutine, kRequestArguments);
 }
 
-// In the coroutine: dispatch, session, source, pointer, size, unpack.
+// In the coroutine: dispatch, session, source, unpack, pointer, size; what unpack returns takes
+// the place of the last three.
 int Scheduler::run_request(lua_State* L) {
-  if (lua_tocfunction(L, 6) == seri_unpack_values) {
-    const auto* data = static_cast<const char*>(lua_touserdata(L, 4));
-    const auto size = static_cast<size_t>(lua_tointeger(L, 5));
+  if (lua_tocfunction(L, 4) == seri_unpack_values) {
+    const auto* data = static_cast<const char*>(lua_touserdata(L, 5));
+    const auto size = static_cast<size_t>(lua_tointeger(L, 6));
     lua_settop(L, 3);
-    const int values = data == nullptr ? 0 : seri_unpack(L, data, size);
-    lua_callk(L, 2 + values, 0, 0, [](lua_State*, int, lua_KContext) { return 0; });
-    return 0;
+    if (data != nullptr) seri_unpack(L, data, size);
+    return after_unpack(L, LUA_OK, 0);
   }
-  if (lua_isnil(L, 6)) return luaL_error(L, "the protocol has no unpack function");
-  lua_pushvalue(L, 6);
-  lua_pushvalue(L, 4);
-  lua_pushvalue(L, 5);
+  if (lua_isnil(L, 4)) return luaL_error(L, "the protocol has no unpack function");
   lua_callk(L, 2, LUA_MULTRET, 0, after_unpack);
   return after_unpack(L, LUA_OK, 0);
 }
 
 int Scheduler::after_unpack(lua_State* L, int, lua_KContext) {
-  for (int gone = 0; gone < 3; ++gone) lua_remove(L, 4);
   lua_callk(L, lua_gettop(L) - 1, 0, 0, [](lua_State*, int, lua_KContext) { return 0; });
   return 0;
 }

@@ -44,8 +44,8 @@ Payload payload_at(lua_State* L, int index) {
 
 }  // namespace
 
-int send_payload(lua_State* L, const Letter& letter, const Payload& payload) {
-  skynet_context* const context = context_of(L);
+int send_payload(lua_State* L, skynet_context* context, const Letter& letter,
+                 const Payload& payload) {
   int type = letter.type & 0xff;
   if (payload.is_owned) type |= PTYPE_TAG_DONTCOPY;
   if (lua_isinteger(L, letter.to) != 0) {
@@ -64,9 +64,8 @@ int send_payload(lua_State* L, const Letter& letter, const Payload& payload) {
                          payload.size);
 }
 
-int send_letter(lua_State* L, const Letter& letter) {
-  context_of(L);  // without one nothing is taken
-  return send_payload(L, letter, payload_at(L, letter.message));
+int send_letter(lua_State* L, skynet_context* context, const Letter& letter) {
+  return send_payload(L, context, letter, payload_at(L, letter.message));
 }
 
 uint32_t callee_at(lua_State* L, int index) {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <lua.hpp>
 
+struct skynet_context;
+
 namespace skyloom::lua {
 
 // What a send came to. Negative: as skynet_send().
@@ -27,10 +29,11 @@ struct Payload {
 };
 
 // As send_letter(), with bytes that are there already; `letter.message` is not looked at.
-int send_payload(lua_State* L, const Letter& letter, const Payload& payload);
+int send_payload(lua_State* L, skynet_context* context, const Letter& letter,
+                 const Payload& payload);
 
 // The session, or one of the above. Raises for wrong arguments, with an owned message freed.
-int send_letter(lua_State* L, const Letter& letter);
+int send_letter(lua_State* L, skynet_context* context, const Letter& letter);
 
 // Where an answer will come from, if that is a service of this node: else 0.
 uint32_t callee_at(lua_State* L, int index);

@@ -1,7 +1,6 @@
 // skynet.call, send, ret, response and their kin.
 #include <cstring>
 
-#include "lua/context.hpp"
 #include "lua/scheduler.hpp"
 #include "lua/sending.hpp"
 #include "lua/seri.hpp"
@@ -24,6 +23,11 @@ void push_protocol(lua_State* L, int name) {
   lua_remove(L, -2);
 }
 
+// Of a state that has a scheduler: not searched in its registry.
+skynet_context* own_context(lua_State* L) {
+  return Host::of(L).context();
+}
+
 int field_integer(lua_State* L, int index, const char* key) {
   lua_getfield(L, index, key);
   const auto value = static_cast<int>(lua_tointeger(L, -1));
@@ -37,8 +41,8 @@ int pack_and_send(lua_State* L, const Letter& letter, int first) {
   if (lua_tocfunction(L, -1) == seri_pack_block) {
     lua_pop(L, 1);
     const Packed packed = seri_pack(L, first);
-    const int result =
-        send_payload(L, letter, {.data = const_cast<char*>(packed.data), .size = packed.size});
+    const int result = send_payload(L, own_context(L), letter,
+                                    {.data = const_cast<char*>(packed.data), .size = packed.size});
     lua_settop(L, first - 1);
     return result;
   }
@@ -46,7 +50,7 @@ int pack_and_send(lua_State* L, const Letter& letter, int first) {
   lua_call(L, lua_gettop(L) - first, 2);
   Letter packed = letter;
   packed.message = first;
-  const int result = send_letter(L, packed);
+  const int result = send_letter(L, own_context(L), packed);
   lua_settop(L, first - 1);
   return result;
 }
@@ -57,7 +61,7 @@ void send_tag(lua_State* L, Scheduler& scheduler, int to, const char* step) {
   if (coroutine == nullptr || !coroutine->is_traced) return;
   trace_coroutine(L, coroutine->thread, step);
   push_trace(L, coroutine->thread);
-  send_letter(L, {.to = to, .type = kTraceType, .message = lua_gettop(L)});
+  send_letter(L, own_context(L), {.to = to, .type = kTraceType, .message = lua_gettop(L)});
   lua_pop(L, 1);
 }
 
@@ -86,7 +90,7 @@ int rawsend(lua_State* L) {
   luaL_checkany(L, 1);
   push_protocol(L, 2);
   const int type = field_integer(L, -1, "id");
-  return push_sent(L, send_letter(L, {.type = type, .message = 3}));
+  return push_sent(L, send_letter(L, own_context(L), {.type = type, .message = 3}));
 }
 
 // redirect(dest, source, type, session, ...): what comes behind is a message, packed already
@@ -97,8 +101,9 @@ int redirect(lua_State* L) {
   const int type = field_integer(L, -1, "id");
   lua_pop(L, 1);
   const auto session = static_cast<int>(luaL_optinteger(L, 4, 0));
-  return push_sent(
-      L, send_letter(L, {.source = source, .type = type, .session = session, .message = 5}));
+  return push_sent(L,
+                   send_letter(L, own_context(L),
+                               {.source = source, .type = type, .session = session, .message = 5}));
 }
 
 int raise_unsent(lua_State* L, int result, int to) {
@@ -176,7 +181,8 @@ int rawcall(lua_State* L) {
   lua_pop(L, 1);
   if (scheduler.is_tracing()) send_tag(L, scheduler, 1, "call");
   const int session = scheduler.next_session();
-  const int result = send_letter(L, {.type = type, .session = session, .message = 3});
+  const int result =
+      send_letter(L, own_context(L), {.type = type, .session = session, .message = 3});
   if (result < 0) return raise_unsent(L, result, 1);
   lua_settop(L, 1);
   return scheduler.wait(L, session, callee_at(L, 1), after_rawcall);
@@ -201,7 +207,7 @@ Request take_request(lua_State* L) {
 
 int push_answered(lua_State* L, Request request, int result) {
   if (result == kTooLarge) {
-    skynet_context* const context = context_of(L);
+    skynet_context* const context = own_context(L);
     skynet_error(context, "error: the answer to session %d of :%08x is too large", request.session,
                  request.source);
     skynet_send(context, 0, request.source, PTYPE_ERROR, request.session, nullptr, 0);
@@ -222,7 +228,8 @@ int ret(lua_State* L) {
   lua_insert(L, 1);
   return push_answered(
       L, request,
-      send_letter(L, {.type = PTYPE_RESPONSE, .session = request.session, .message = 2}));
+      send_letter(L, own_context(L),
+                  {.type = PTYPE_RESPONSE, .session = request.session, .message = 2}));
 }
 
 int retpack(lua_State* L) {
@@ -233,7 +240,7 @@ int retpack(lua_State* L) {
   }
   const Packed packed = seri_pack(L, 1);
   return push_answered(L, request,
-                       skynet_send(context_of(L), 0, request.source, PTYPE_RESPONSE,
+                       skynet_send(own_context(L), 0, request.source, PTYPE_RESPONSE,
                                    request.session, const_cast<char*>(packed.data), packed.size));
 }
 
@@ -302,7 +309,7 @@ int respond(lua_State* L) {
   if (lua_toboolean(L, 1) == 0) {
     return push_answered(
         L, request,
-        skynet_send(context_of(L), 0, request.source, PTYPE_ERROR, request.session, nullptr, 0));
+        skynet_send(own_context(L), 0, request.source, PTYPE_ERROR, request.session, nullptr, 0));
   }
   lua_pushinteger(L, request.source);
   lua_replace(L, 1);

@@ -6,6 +6,7 @@
 #include "base/mpsc_queue.hpp"
 #include "codec/framing.hpp"
 #include "net/event.hpp"
+#include "net/frame_cutter.hpp"
 #include "net/resolver.hpp"
 #include "os/kernel.hpp"
 
@@ -37,6 +38,7 @@ struct Command : base::MpscNode {
   SocketId socket;
   OwnerTag owner = 0;
   codec::Framing framing = codec::Framing::kNone;
+  EmptyFrames empty_frames = EmptyFrames::kSkip;
   size_t frame_bytes_max = 0;
   os::SocketOption option = os::SocketOption::kNoDelay;
   int value = 0;

@@ -318,11 +318,13 @@ bool Network::mark_ending(SocketId id, bool Socket::* wish) {
   return true;
 }
 
-void Network::set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max) {
+void Network::set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max,
+                          EmptyFrames empty) {
   auto command = home_of(id).make_command(Command::Kind::kFraming, id);
   if (command == nullptr) return close(id);  // unframed it would tell what nobody understands
   command->framing = framing;
   command->frame_bytes_max = frame_bytes_max;
+  command->empty_frames = empty;
   (void)home_of(id).post(std::move(command));
 }
 

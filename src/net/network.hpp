@@ -96,7 +96,8 @@ class Network {
   void set_option(SocketId id, os::SocketOption option, int value);
   void set_no_delay(SocketId id) { set_option(id, os::SocketOption::kNoDelay, 1); }
   // From the next byte read on. A frame above the limit ends the socket with ERROR and CLOSE.
-  void set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max);
+  void set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max,
+                   EmptyFrames empty = EmptyFrames::kSkip);
   void set_route(SocketId id, const Route& route);
   // False when the id is no UDP socket, or the numeric address is of another family.
   bool set_udp_peer(SocketId id, std::string_view host, uint16_t port);

@@ -169,7 +169,8 @@ void Shard::run(Command& command) noexcept {
         const size_t own_max = limits_of(*socket).frame_bytes_max;
         const size_t frame_max =
             own_max == 0 ? command.frame_bytes_max : std::min(own_max, command.frame_bytes_max);
-        socket->cutter = base::try_make_unique<FrameCutter>(command.framing, frame_max);
+        socket->cutter =
+            base::try_make_unique<FrameCutter>(command.framing, frame_max, command.empty_frames);
         // Unframed it would tell what nobody understands.
         if (socket->cutter == nullptr) on_stream_failed(*socket, base::Error::from_errno(ENOMEM));
       }

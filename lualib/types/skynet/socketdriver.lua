@@ -102,6 +102,20 @@ function driver.info() end
 ---@return integer type, integer id, integer ud, string|lightuserdata|nil data, string? udp_address
 function driver.unpack(msg, sz) end
 
+--- Ours. Before start(id): the engine cuts what comes into frames of two bytes of length and a payload, which may
+--- be empty. They come to whom route() names.
+---@param id integer
+function driver.cut_frames(id) end
+
+--- Ours. Frames of a socket that cut_frames() was called for go straight to a service, as messages of one number.
+--- What is sent from now on goes there; what came before stays where it is.
+---@param id integer
+---@param to integer
+---@param source integer 0: this service
+---@param message_type integer one that holds no pointers
+---@param session integer
+function driver.route(id, to, source, message_type, session) end
+
 ---@return userdata buffer for push()
 function driver.buffer() end
 

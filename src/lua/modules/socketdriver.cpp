@@ -10,6 +10,7 @@
 #include "lua/modules/pointers.hpp"
 #include "net/udp_address.hpp"
 #include "os/socket_address.hpp"
+#include "skynet/skyloom.h"
 #include "skynet/skynet_socket.h"
 
 namespace skyloom::lua {
@@ -145,9 +146,10 @@ socket_sendbuffer check_data(lua_State* L, int index, luaL_Buffer& joined) {
   }
 }
 
+// Its upvalue is the service: the search in the registry would be a fifth of its cost.
 template <int (*send)(skynet_context*, socket_sendbuffer*)>
 int send_data(lua_State* L) {
-  skynet_context* const context = context_of(L);
+  auto* const context = static_cast<skynet_context*>(lua_touserdata(L, lua_upvalueindex(1)));
   const int id = check_socket(L, 1);
   luaL_Buffer joined;
   socket_sendbuffer buffer = check_data(L, 2, joined);
@@ -313,6 +315,31 @@ int unpack(lua_State* L) {
   return 5;
 }
 
+// --- ours: frames past the gate
+
+// cut_frames(id), before start(id): the engine cuts what comes into frames of 2 bytes of length and
+// a payload, which may be empty.
+int cut_frames(lua_State* L) {
+  constexpr size_t kPayloadBytesMax = 65535;
+  const int id = check_socket(L, 1);
+  skyloom_socket_framing(context_of(L), id, SKYLOOM_FRAMING_LENGTH16 | SKYLOOM_FRAMING_KEEP_EMPTY,
+                         kPayloadBytesMax);
+  return 0;
+}
+
+// route(id, to, source, type, session): frames go straight to that service
+int route(lua_State* L) {
+  const int id = check_socket(L, 1);
+  const auto to = static_cast<uint32_t>(luaL_checkinteger(L, 2));
+  const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 3));
+  const auto type = static_cast<int>(luaL_checkinteger(L, 4));
+  const auto session = static_cast<int>(luaL_checkinteger(L, 5));
+  if (skyloom_socket_route(context_of(L), id, to, source, type, session) != 0) {
+    return luaL_error(L, "frames cannot be messages of type %d", type);
+  }
+  return 0;
+}
+
 constexpr luaL_Reg kFunctions[] = {
     {"connect", connect},
     {"listen", listen},
@@ -322,8 +349,6 @@ constexpr luaL_Reg kFunctions[] = {
     {"close", on_socket<skynet_socket_close>},
     {"shutdown", on_socket<skynet_socket_shutdown>},
     {"nodelay", on_socket<skynet_socket_nodelay>},
-    {"send", send_data<skynet_socket_sendbuffer>},
-    {"lsend", send_data<skynet_socket_sendbuffer_lowpriority>},
     {"udp", udp},
     {"udp_listen", udp_listen},
     {"udp_dial", udp_dial},
@@ -333,6 +358,14 @@ constexpr luaL_Reg kFunctions[] = {
     {"resolve", resolve},
     {"info", info},
     {"unpack", unpack},
+    {"cut_frames", cut_frames},
+    {"route", route},
+    {nullptr, nullptr},
+};
+
+constexpr luaL_Reg kSends[] = {
+    {"send", send_data<skynet_socket_sendbuffer>},
+    {"lsend", send_data<skynet_socket_sendbuffer_lowpriority>},
     {nullptr, nullptr},
 };
 
@@ -357,8 +390,10 @@ void check_endpoint(lua_State* L, int index, Endpoint& into) {
 }  // namespace skyloom::lua
 
 extern "C" int luaopen_skynet_socketdriver(lua_State* L) {
-  (void)skyloom::lua::context_of(L);
+  skynet_context* const context = skyloom::lua::context_of(L);
   luaL_newlib(L, skyloom::lua::kFunctions);
+  lua_pushlightuserdata(L, context);
+  luaL_setfuncs(L, skyloom::lua::kSends, 1);
   skyloom::lua::add_read_buffer_functions(L);
   return 1;
 }

@@ -8,6 +8,8 @@ local test, equal, raises = check.test, check.equal, check.raises
 local HOST = "127.0.0.1"
 local MIB = 1024 * 1024
 
+skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT, pack = function(text) return text end }
+
 local told = {}    -- what gates said to their watchdog
 local is_heard = {} -- the gates of the test that runs; what an earlier one still says does not count
 local listener
@@ -219,6 +221,97 @@ local function test_frames()
     end_gate(gate, client)
   end)
 
+  test("frames of every length reach an agent whole, in pieces and glued together", function()
+    local gate, port = local_gate()
+    local client, fd = client_of(port)
+    local agent = skynet.newservice "gate_agent"
+    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    local long = ("x"):rep(65535)
+    local bytes = string.pack(">s2s2s2s2s2", "one", "", long, "", "last")
+    for i = 1, 10 do
+      socket.write(client, bytes:sub(i, i))
+      skynet.sleep(0)
+    end
+    socket.write(client, bytes:sub(11, 40000))
+    skynet.sleep(1)
+    socket.write(client, bytes:sub(40001))
+    for _, text in ipairs { "one", "", long, "", "last" } do equal(receive(client) == text, true) end
+    skynet.kill(agent)
+    end_gate(gate, client)
+  end)
+
+  test("frames for an agent do not pass the gate", function()
+    local gate, port = local_gate()
+    local client, fd = client_of(port)
+    local agent = skynet.newservice "gate_agent"
+    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    local before = skynet.call(gate, "debug", "STAT").message
+    for i = 1, 50 do
+      send(client, tostring(i))
+      equal(receive(client), tostring(i))
+    end
+    local passed = skynet.call(gate, "debug", "STAT").message - before
+    if passed > 3 then error(passed .. " messages came to the gate") end
+    skynet.kill(agent)
+    end_gate(gate, client)
+  end)
+
+  test("a client that was accepted first keeps the order of its frames when it is forwarded", function()
+    local gate, port = local_gate()
+    local client, fd = client_of(port)
+    local agent = skynet.newservice "gate_agent"
+    skynet.call(gate, "lua", "accept", fd)
+    socket.write(client, string.pack(">s2s2", "a", "b") .. "\0\1") -- a frame has begun
+    expect("data", fd, "a")
+    expect("data", fd, "b")
+    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    socket.write(client, "c" .. string.pack(">s2", "d"))
+    equal({ receive(client), receive(client) }, { "c", "d" })
+    skynet.kill(agent)
+    end_gate(gate, client)
+  end)
+
+  test("frames for an agent that has gone are dropped and the client stays", function()
+    local gate, port = local_gate()
+    local client, fd = client_of(port)
+    local agent = skynet.newservice "gate_agent"
+    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    send(client, "a")
+    equal(receive(client), "a")
+    skynet.kill(agent)
+    send(client, "lost")
+    local heir = skynet.newservice "gate_agent"
+    skynet.call(gate, "lua", "forward", fd, nil, heir)
+    repeat
+      send(client, "b")
+      local text = receive(client)
+    until text == "b"
+    skynet.kill(heir)
+    end_gate(gate, client)
+  end)
+
+  test("an agent is found by its local name", function()
+    local gate, port = local_gate()
+    local client, fd = client_of(port)
+    local agent = skynet.newservice "gate_agent"
+    skynet.name(".gate_script_agent", agent)
+    skynet.call(gate, "lua", "forward", fd, nil, ".gate_script_agent")
+    send(client, "a")
+    equal(receive(client), "a")
+    skynet.kill(agent)
+    end_gate(gate, client)
+  end)
+
+  test("a gate takes frames of no service", function()
+    local gate, port = local_gate()
+    local client, fd = client_of(port)
+    skynet.call(gate, "lua", "accept", fd)
+    skynet.send(gate, "client", "forged")
+    send(client, "real")
+    expect("data", fd, "real")
+    end_gate(gate, client)
+  end)
+
   test("the watchdog may be another service", function()
     local other = skynet.newservice("gate_watchdog", skynet.self())
     is_heard[other] = true
@@ -270,6 +363,25 @@ local function test_ends()
     equal({ socket.read(client) }, { false, "" })
     expect("close", fd)
     end_gate(gate, client)
+  end)
+
+  test("a client whose frames go to an agent is kicked, ends and leaves like any other", function()
+    local gate, port = local_gate()
+    local agent = skynet.newservice "gate_agent"
+    local kicked, fd = client_of(port)
+    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    skynet.call(gate, "lua", "kick", fd)
+    equal({ socket.read(kicked) }, { false, "" })
+    expect("close", fd)
+    local leaving, last = client_of(port)
+    skynet.call(gate, "lua", "forward", last, nil, agent)
+    socket.write(leaving, string.pack(">s2", "bye"))
+    equal(receive(leaving), "bye")
+    socket.close(leaving)
+    expect("close", last)
+    equal(skynet.call(agent, "lua", "frames"), { { last, gate, "bye" } })
+    skynet.kill(agent)
+    end_gate(gate, kicked)
   end)
 
   test("kick frees the socket of a client that has gone", function()
