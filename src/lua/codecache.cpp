@@ -1,6 +1,7 @@
 #include "lua/codecache.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -90,20 +91,24 @@ std::string_view source_of(std::string_view text) noexcept {
 // The outcome of a load, without anything that owns memory: whoever reports it may raise.
 struct Outcome {
   int status = LUA_OK;
-  bool is_text = false;  // `text` is the reason; else the stack's top is
+  bool is_text = false;     // `text` is the reason; else the stack's top is
+  bool is_missing = false;  // nothing there that could be opened
   char text[kReasonBytes] = {};
 };
+
+void refuse(const char* path, const base::Error& error, Outcome& outcome) {
+  outcome.status = LUA_ERRFILE;
+  outcome.is_text = true;
+  const int why = error.sys_errno();
+  outcome.is_missing = why != EISDIR && why != EFBIG && why != EIO;
+  std::snprintf(outcome.text, sizeof outcome.text, "cannot open %s: %s", path,
+                error.message().c_str());
+}
 
 void compile(lua_State* L, const char* path, const std::string& chunk, const os::FileStamp& stamp,
              Mode mode, Outcome& outcome) {
   const auto file = os::read_file(path, kFileBytesMax);
-  if (!file) {
-    outcome.status = LUA_ERRFILE;
-    outcome.is_text = true;
-    std::snprintf(outcome.text, sizeof outcome.text, "cannot open %s: %s", path,
-                  file.error().message().c_str());
-    return;
-  }
+  if (!file) return refuse(path, file.error(), outcome);
   const std::string_view source = source_of(*file);
   outcome.status = luaL_loadbufferx(L, source.data(), source.size(), chunk.c_str(), "t");
   if (outcome.status != LUA_OK || mode != Mode::kOn) return;
@@ -115,13 +120,7 @@ void compile(lua_State* L, const char* path, const std::string& chunk, const os:
 void load(lua_State* L, const char* path, Mode mode, Outcome& outcome) {
   const bool had_memory = base::try_allocate([&] {
     const auto stamp = os::stamp_of(path);
-    if (!stamp) {
-      outcome.status = LUA_ERRFILE;
-      outcome.is_text = true;
-      std::snprintf(outcome.text, sizeof outcome.text, "cannot open %s: %s", path,
-                    stamp.error().message().c_str());
-      return;
-    }
+    if (!stamp) return refuse(path, stamp.error(), outcome);
     const std::string chunk = "@" + std::string(path);
     if (mode != Mode::kOff && cache().load(L, path, *stamp, chunk.c_str(), outcome.status)) return;
     compile(L, path, chunk, *stamp, mode, outcome);
@@ -162,24 +161,39 @@ int mode(lua_State* L) {
   return 0;
 }
 
-// A package searcher, in the place of Lua's own for Lua files. Upvalue: `package`.
+void report(lua_State* L, const Outcome& outcome) {
+  if (outcome.is_text) lua_pushstring(L, outcome.text);
+}
+
+// A package searcher, in the place of Lua's own for Lua files, with its texts. Lua's opens each
+// file to see whether it is there; a look at the cache finds that out, too. Upvalue: `package`.
 int search_file(lua_State* L) {
-  const char* name = luaL_checkstring(L, 1);
-  lua_getfield(L, lua_upvalueindex(1), "searchpath");
-  lua_pushvalue(L, 1);
+  const char* const name = luaL_checkstring(L, 1);
   if (lua_getfield(L, lua_upvalueindex(1), "path") != LUA_TSTRING) {
     return luaL_error(L, "'package.path' must be a string");
   }
-  lua_call(L, 2, 2);
-  if (lua_isnil(L, -2)) return 1;  // where it looked
-  lua_pop(L, 1);
-  const char* path = lua_tostring(L, -1);
-  if (load_file(L, path) != LUA_OK) {
-    return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, path,
-                      lua_tostring(L, -1));
+  const char* const file = luaL_gsub(L, name, ".", LUA_DIRSEP);
+  const char* const paths = luaL_gsub(L, lua_tostring(L, 2), LUA_PATH_MARK, file);
+  const Mode mode = mode_of(L);
+  for (const char* next = paths; *next != '\0'; next += *next == ';' ? 1 : 0) {
+    const size_t size = std::strcspn(next, ";");
+    const char* const path = lua_pushlstring(L, next, size);
+    next += size;
+    Outcome outcome;
+    load(L, path, mode, outcome);
+    if (outcome.status == LUA_OK) {
+      lua_pushvalue(L, -2);
+      return 2;
+    }
+    if (!outcome.is_missing) {
+      report(L, outcome);
+      return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, path,
+                        lua_tostring(L, -1));
+    }
+    lua_pop(L, 1);
   }
-  lua_insert(L, -2);
-  return 2;
+  lua_pushfstring(L, "no file '%s'", luaL_gsub(L, paths, ";", "'\n\tno file '"));
+  return 1;
 }
 
 void replace_searcher(lua_State* L) {
@@ -199,7 +213,7 @@ int load_file(lua_State* L, const char* path, int environment) {
   luaL_checkstack(L, 4, "load file");
   Outcome outcome;
   load(L, path, mode_of(L), outcome);
-  if (outcome.is_text) lua_pushstring(L, outcome.text);
+  report(L, outcome);
   if (outcome.status == LUA_OK && environment != 0) {
     lua_pushvalue(L, environment);
     if (lua_setupvalue(L, -2, 1) == nullptr) lua_pop(L, 1);

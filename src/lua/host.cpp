@@ -23,8 +23,16 @@ constexpr double kMebibyte = 1024.0 * 1024.0;
 // Interrupts Lua code on the thread that runs it. Ignored by default, and used by nobody else.
 constexpr int kInterruptSignal = SIGURG;
 constexpr size_t kScratchKeptMax = size_t{64} << 10;  // one large message must not cost for ever
+constexpr int kYoungKilobytes = 64;
 constexpr const char* kMemoryLimitField = "memlimit";
 constexpr const char* kLoaderDefault = "./lualib/loader.lua";
+
+// A sanitizer of addresses sees a mistake beside a block only where each has its own.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kHasRooms = false;
+#else
+constexpr bool kHasRooms = true;
+#endif
 
 thread_local Host* t_inside = nullptr;
 
@@ -75,16 +83,32 @@ void* StateMemory::allocate(void* user, void* block, size_t old_size, size_t new
   // Without a block `old_size` is the kind of the new object.
   const size_t had = block == nullptr ? 0 : old_size;
   const size_t used = memory.bytes() - had + new_size;
-  if (new_size == 0) {
+  if (new_size > had && memory.limit_ != 0 && used > memory.limit_) return nullptr;
+  void* const fresh = memory.move(block, had, new_size);
+  if (fresh == nullptr && new_size != 0) return nullptr;
+  memory.bytes_.store(used, std::memory_order_relaxed);  // a statistic
+  if (used > memory.warn_at_) memory.is_warning_due_ = true;
+  return fresh;
+}
+
+// As realloc(), but that a size of 0 frees.
+void* StateMemory::move(void* block, size_t old_size, size_t new_size) noexcept {
+  if (block != nullptr && !room_.owns(block)) {
+    if (new_size != 0) return std::realloc(block, new_size);
     std::free(block);
-    memory.bytes_.store(used, std::memory_order_relaxed);  // a statistic
     return nullptr;
   }
-  if (new_size > had && memory.limit_ != 0 && used > memory.limit_) return nullptr;
-  void* const fresh = std::realloc(block, new_size);
-  if (fresh == nullptr) return nullptr;
-  memory.bytes_.store(used, std::memory_order_relaxed);  // as above
-  if (used > memory.warn_at_) memory.is_warning_due_ = true;
+  if (old_size != 0 && StateRoom::fits(old_size, new_size)) return block;
+  void* fresh = nullptr;
+  if (new_size != 0) {
+    if (kHasRooms) fresh = room_.allocate(new_size);
+    if (fresh == nullptr) fresh = std::malloc(new_size);
+    if (fresh == nullptr) return nullptr;
+  }
+  if (block != nullptr) {
+    if (fresh != nullptr) std::memcpy(fresh, block, std::min(old_size, new_size));
+    room_.release(block, old_size);
+  }
   return fresh;
 }
 
@@ -194,6 +218,8 @@ int Host::build_and_load(lua_State* L) {
   host.tells_errors_ = std::strcmp(environment("call_traceback", "false"), "true") == 0;
   lua_settop(L, 0);
   lua_gc(L, LUA_GCRESTART);
+  // The first cycle begins when so much more is in use: a young state is hardly garbage.
+  lua_gc(L, LUA_GCSTEP, -kYoungKilobytes);
 
   const char* loader = environment("lualoader", kLoaderDefault);
   lua_pushcfunction(L, traceback);

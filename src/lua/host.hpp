@@ -12,6 +12,7 @@
 #include <lua.hpp>
 
 #include "actor/modules.hpp"
+#include "lua/state_room.hpp"
 
 struct skynet_context;
 
@@ -36,7 +37,10 @@ class StateMemory {
   size_t take_warning() noexcept;
 
  private:
+  void* move(void* block, size_t old_size, size_t new_size) noexcept;
+
   std::atomic<size_t> bytes_{0};  // one writer
+  StateRoom room_;
   size_t limit_ = 0;
   size_t warn_at_ = kWarningBytes;
   bool is_warning_due_ = false;

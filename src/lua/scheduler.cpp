@@ -21,6 +21,8 @@ const char kUnknownKey = 0;
 
 namespace {
 
+constexpr int kProtocolEntries = 8;  // two of each that every service has
+
 void send_error(skynet_context* context, uint32_t to, int session) noexcept {
   skynet_send(context, 0, to, PTYPE_ERROR, session, nullptr, 0);
 }
@@ -93,7 +95,7 @@ Scheduler& Scheduler::of(lua_State* L) {
   luaL_checkstack(L, 4, nullptr);
   for (const char* key :
        {&kProtocolsKey, &kCoroutinesKey, &kTokensKey, &kResponsesKey, &kTracesKey, &kUnknownKey}) {
-    lua_newtable(L);
+    lua_createtable(L, 0, key == &kProtocolsKey ? kProtocolEntries : 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, key);
   }
   auto* const scheduler = new (std::nothrow) Scheduler(host);

@@ -17,6 +17,7 @@ namespace skyloom::lua {
 namespace {
 
 constexpr int kTypesMax = 256;
+constexpr int kFunctionsMax = 64;  // of `skynet`, so that the table need not grow
 
 // --- protocols
 
@@ -67,19 +68,6 @@ int dispatch(lua_State* L) {
     lua_setfield(L, 4, "dispatch");
   }
   return 1;
-}
-
-// dispatch_message(type, msg, sz, session, source)
-int dispatch_message(lua_State* L) {
-  const auto type = static_cast<int>(luaL_checkinteger(L, 1));
-  const auto* data = static_cast<const char*>(lua_touserdata(L, 2));
-  const lua_Integer size = luaL_optinteger(L, 3, 0);
-  luaL_argcheck(L, size >= 0 && size <= readable_bytes_max(L, 2), 3, "invalid size");
-  const auto session = static_cast<int>(luaL_checkinteger(L, 4));
-  const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 5));
-  lua_settop(L, 0);
-  Scheduler::of(L).dispatch(L, type, session, source, data, static_cast<size_t>(size));
-  return 0;
 }
 
 int set_unknown(lua_State* L, const char* which) {
@@ -259,22 +247,6 @@ int traceproto(lua_State* L) {
 
 // --- for the neighbours
 
-int listen(lua_State* L) {
-  Scheduler::of(L).listen();
-  return 0;
-}
-
-int start_told(lua_State* L) {
-  Host::of(L).is_start_told = true;
-  return 0;
-}
-
-// The end of the service, without anything that needs memory.
-int quit(lua_State* L) {
-  skynet_command(context_of(L), "EXIT", nullptr);
-  return 0;
-}
-
 int protocols(lua_State* L) {
   Scheduler::of(L);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
@@ -307,7 +279,46 @@ int tasks(lua_State* L) {
   return 1;
 }
 
-// message_type("PTYPE_LUA") -> 10; nothing for other names
+int task_count(lua_State* L) {
+  lua_Integer count = 0;
+  Scheduler::of(L).sessions().for_each([&](const SessionMap::Slot& slot) {
+    if (slot.coroutine != nullptr) ++count;
+  });
+  lua_pushinteger(L, count);
+  return 1;
+}
+
+void add_protocol(lua_State* L, const char* name, int type, bool is_dispatched) {
+  lua_createtable(L, 0, is_dispatched ? 5 : 4);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "name");
+  set_integer(L, "id", type);
+  lua_pushcfunction(L, seri_pack_block);
+  lua_setfield(L, -2, "pack");
+  lua_pushcfunction(L, seri_unpack_values);
+  lua_setfield(L, -2, "unpack");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, name);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, type);
+  lua_pop(L, 1);
+}
+
+}  // namespace
+
+int dispatch_message(lua_State* L) {
+  const auto type = static_cast<int>(luaL_checkinteger(L, 1));
+  const auto* data = static_cast<const char*>(lua_touserdata(L, 2));
+  const lua_Integer size = luaL_optinteger(L, 3, 0);
+  luaL_argcheck(L, size >= 0 && size <= readable_bytes_max(L, 2), 3, "invalid size");
+  const auto session = static_cast<int>(luaL_checkinteger(L, 4));
+  const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 5));
+  lua_settop(L, 0);
+  Scheduler::of(L).dispatch(L, type, session, source, data, static_cast<size_t>(size));
+  return 0;
+}
+
 int message_type(lua_State* L) {
   struct Type {
     const char* name;
@@ -335,33 +346,6 @@ int message_type(lua_State* L) {
   return 0;
 }
 
-int task_count(lua_State* L) {
-  lua_Integer count = 0;
-  Scheduler::of(L).sessions().for_each([&](const SessionMap::Slot& slot) {
-    if (slot.coroutine != nullptr) ++count;
-  });
-  lua_pushinteger(L, count);
-  return 1;
-}
-
-void add_protocol(lua_State* L, const char* name, int type) {
-  lua_createtable(L, 0, 4);
-  lua_pushstring(L, name);
-  lua_setfield(L, -2, "name");
-  set_integer(L, "id", type);
-  lua_pushcfunction(L, seri_pack_block);
-  lua_setfield(L, -2, "pack");
-  lua_pushcfunction(L, seri_unpack_values);
-  lua_setfield(L, -2, "unpack");
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &kProtocolsKey);
-  lua_pushvalue(L, -2);
-  lua_setfield(L, -2, name);
-  lua_insert(L, -2);
-  lua_rawseti(L, -2, type);
-  lua_pop(L, 1);
-}
-
-}  // namespace
 }  // namespace skyloom::lua
 
 int luaopen_skyloom_skynet(lua_State* L) {
@@ -401,23 +385,27 @@ int luaopen_skyloom_skynet(lua_State* L) {
                                      {"tracetag", tracetag},
                                      {"traceproto", traceproto},
                                      {nullptr, nullptr}};
-  luaL_newlib(L, kFunctions);
+  lua_createtable(L, 0, kFunctionsMax);
+  luaL_setfuncs(L, kFunctions, 0);
   add_request_functions(L);
   add_coroutine_functions(L);
-  add_protocol(L, "lua", PTYPE_RESERVED_LUA);
-  add_protocol(L, "response", PTYPE_RESPONSE);
-  add_protocol(L, "error", PTYPE_ERROR);
-  add_protocol(L, "debug", PTYPE_RESERVED_DEBUG);
+  add_start_functions(L);
+  add_protocol(L, "lua", PTYPE_RESERVED_LUA, true);
+  add_protocol(L, "response", PTYPE_RESPONSE, false);
+  add_protocol(L, "error", PTYPE_ERROR, false);
+  add_protocol(L, "debug", PTYPE_RESERVED_DEBUG, true);
+  set_debug_dispatch(L);
   return 1;
 }
 
 int luaopen_skyloom_scheduler(lua_State* L) {
   using namespace skyloom::lua;
   context_of(L);
-  constexpr luaL_Reg kFunctions[] = {
-      {"listen", skyloom::lua::listen}, {"start_told", start_told}, {"quit", quit},
-      {"protocols", protocols},         {"tasks", tasks},           {"task_count", task_count},
-      {"message_type", message_type},   {nullptr, nullptr}};
+  constexpr luaL_Reg kFunctions[] = {{"protocols", protocols},
+                                     {"tasks", tasks},
+                                     {"task_count", task_count},
+                                     {"message_type", message_type},
+                                     {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
   return 1;
 }

@@ -17,6 +17,7 @@
 ---@field PTYPE_LUA integer
 ---@field PTYPE_SNAX integer
 ---@field PTYPE_TRACE integer
+---@field cache table skynet.codecache
 local skynet = {}
 
 ---@alias skynet.address integer|string
@@ -197,6 +198,14 @@ function skynet.uniqueservice(global, ...) end
 ---@param ... any
 ---@return integer handle
 function skynet.queryservice(global, ...) end
+
+--- The entry of a service: `start` runs as soon as the script has been loaded, in a coroutine.
+---@param start fun()
+function skynet.start(start) end
+
+--- Runs the start function of a service, and tells the launcher how that went.
+---@param start fun()
+function skynet.init_service(start) end
 
 --- Ends this service: whoever waits for it gets an error. Does not return.
 function skynet.exit() end

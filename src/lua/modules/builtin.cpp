@@ -2,6 +2,7 @@
 
 #include "lua/core_module.hpp"
 #include "lua/coroutine_module.hpp"
+#include "lua/loader_module.hpp"
 #include "lua/modules/open.hpp"
 #include "lua/require_module.hpp"
 #include "lua/skynet_calls.hpp"
@@ -14,6 +15,7 @@ constexpr BuiltinModule kModules[] = {
     {"client.socket", luaopen_client_socket},
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
+    {"skyloom.loader", luaopen_skyloom_loader},
     {"skyloom.require", luaopen_skyloom_require},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},

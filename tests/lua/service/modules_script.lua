@@ -161,7 +161,7 @@ end
 --- What editors are told (lualib/types) and what there is.
 local function test_types()
   local elsewhere = {}  -- in lualib/skynet.lua and lualib/skynet/manager.lua
-  for key in string.gmatch("cache init init_service start abort filter forward_type kill launch monitor name register",
+  for key in string.gmatch("cache init abort filter forward_type kill launch monitor name register",
                            "%S+") do
     elsewhere[key] = true
   end

@@ -7,6 +7,103 @@ local test = check.test
 local order = {}
 skynet.init(function() order[#order + 1] = "init" end)
 
+--- Modules and scripts whose files come, change and go while the node runs.
+local function test_files()
+  local folder = os.tmpname()
+  os.remove(folder)
+  check.equal(os.execute(string.format("mkdir -p %s/first %s/second", folder, folder)), true)
+  local paths = package.path
+  package.path = string.format("%s/first/?.lua;%s/second/?.lua", folder, folder)
+
+  local function write(name, text)
+    local file <close> = assert(io.open(folder .. name, "w"))
+    file:write(text)
+  end
+  local function load_anew(name)
+    package.loaded[name] = nil
+    return require(name)
+  end
+
+  test("a module whose file has changed is compiled again", function()
+    write("/first/changing.lua", "return 'old'")
+    check.equal({ load_anew "changing" }, { "old", folder .. "/first/changing.lua" })
+    check.equal(load_anew "changing", "old")
+    write("/first/changing.lua", "return 'newer'")
+    check.equal(load_anew "changing", "newer")
+  end)
+  test("a module whose file has gone is found at the next place, and then nowhere", function()
+    write("/second/changing.lua", "return 'second'")
+    os.remove(folder .. "/first/changing.lua")
+    check.equal({ load_anew "changing" }, { "second", folder .. "/second/changing.lua" })
+    os.remove(folder .. "/second/changing.lua")
+    local ok, why = pcall(load_anew, "changing")
+    check.equal(ok, false)
+    check.equal(why:find(string.format("no file '%s/first/changing.lua'\n\tno file '%s/second/changing.lua'", folder,
+      folder), 1, true) ~= nil, true)
+  end)
+  test("a file that comes to an earlier place is found there", function()
+    write("/second/coming.lua", "return 'second'")
+    check.equal(load_anew "coming", "second")
+    write("/first/coming.lua", "return 'first'")
+    check.equal(load_anew "coming", "first")
+  end)
+  test("a folder with the name of a module is an error", function()
+    write("/second/folder.lua", "return true")
+    check.equal(os.execute("mkdir " .. folder .. "/first/folder.lua"), true)
+    local ok, why = pcall(load_anew, "folder")
+    check.equal(ok, false)
+    check.matches(why, "^error loading module 'folder' from file '.*/first/folder%.lua':\n\t.*directory")
+  end)
+  test("a module with a mistake is told with its file and line", function()
+    write("/first/mistaken.lua", "return {\nreturn")
+    local ok, why = pcall(load_anew, "mistaken")
+    check.equal(ok, false)
+    check.matches(why, "^error loading module 'mistaken' from file '.*/first/mistaken%.lua':\n\t.*mistaken%.lua:2:")
+  end)
+  test("dots in the name of a module are folders", function()
+    check.equal(os.execute("mkdir " .. folder .. "/first/deep"), true)
+    write("/first/deep/one.lua", "return ...")
+    check.equal(load_anew "deep.one", "deep.one")
+  end)
+  test("without a path no module is found", function()
+    package.path = nil
+    local ok, why = pcall(load_anew, "coming")
+    check.equal(ok, false)
+    check.matches(why, "'package.path' must be a string")
+  end)
+  local name = "changing_service"
+  local script = skynet.getenv "scripts" .. "/" .. name .. ".lua"
+  --- What a service answers whose script begins with `code` and which answers with `answer`.
+  local function launch(code, answer)
+    local file = assert(io.open(script, "w"))
+    file:write(string.format([[
+      local skynet = require "skynet"
+      %s
+      skynet.start(function()
+        skynet.dispatch("lua", function() skynet.retpack(%s) end)
+      end)]], code, answer))
+    file:close()
+    return skynet.call(skynet.newservice(name), "lua")
+  end
+  test("the script of a service that has changed is compiled again, and one that has gone is not found", function()
+    check.equal(launch("", "'old'"), "old")
+    check.equal(launch("", "'newer'"), "newer")
+    os.remove(script)
+    check.equal(pcall(skynet.newservice, name), false)
+  end)
+  test("what a start has left behind is collected", function()
+    local kilobytes = launch("do local text = string.rep('x', 500000) end", "collectgarbage 'count'")
+    check.equal(kilobytes < 200 or kilobytes, true)
+  end)
+  test("a young service collects its garbage", function()
+    local kilobytes = launch("for i = 1, 100000 do local garbage = { i } end", "collectgarbage 'count'")
+    check.equal(kilobytes < 1000 or kilobytes, true)
+  end)
+
+  package.path = paths
+  os.execute("rm -r " .. folder)
+end
+
 skynet.start(function()
   order[#order + 1] = "start"
   test("init functions of the script run before its start function", function()
@@ -116,6 +213,7 @@ skynet.start(function()
     package.preload["sets.itself"] = function(name) package.loaded[name] = "itself" end
     check.equal(require "sets.itself", "itself")
   end)
+  test_files()
   test("init_all is over once the service has started", function()
     check.equal(loader.init_all(), nil)
   end)

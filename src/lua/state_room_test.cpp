@@ -1,0 +1,133 @@
+#include "lua/state_room.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "lua/host.hpp"
+#include "testing/test_random.hpp"
+
+namespace skyloom::lua {
+namespace {
+
+struct Block {
+  size_t size;
+  unsigned char fill;
+};
+
+bool is_filled(const void* memory, size_t size, unsigned char fill) {
+  const auto* const bytes = static_cast<const unsigned char*>(memory);
+  for (size_t i = 0; i < size; ++i) {
+    if (bytes[i] != fill) return false;
+  }
+  return true;
+}
+
+TEST(StateRoom, BlocksAreAlignedAndNeverOverlap) {
+  testing::TestRandom random;
+  StateRoom room;
+  std::map<unsigned char*, Block> blocks;
+  size_t refusals = 0;
+  for (int step = 0; step < 20000; ++step) {
+    const auto fill = static_cast<unsigned char>(step);
+    if (random.below(2) == 0 && !blocks.empty()) {
+      auto victim = blocks.lower_bound(blocks.begin()->first + random.below(StateRoom::kBytes));
+      if (victim == blocks.end()) victim = blocks.begin();
+      ASSERT_TRUE(is_filled(victim->first, victim->second.size, victim->second.fill));
+      room.release(victim->first, victim->second.size);
+      blocks.erase(victim);
+      continue;
+    }
+    const size_t size = 1 + random.below(StateRoom::kBlockBytesMax);
+    auto* const block = static_cast<unsigned char*>(room.allocate(size));
+    if (block == nullptr) {
+      ++refusals;
+      continue;
+    }
+    ASSERT_TRUE(room.owns(block));
+    ASSERT_TRUE(room.owns(block + size - 1));
+    ASSERT_EQ(reinterpret_cast<uintptr_t>(block) % alignof(std::max_align_t), 0u);
+    ASSERT_TRUE(blocks.emplace(block, Block{size, fill}).second);
+    std::memset(block, fill, size);
+  }
+  EXPECT_GT(refusals, 0u) << "it never was full";
+  for (const auto& [block, what] : blocks) EXPECT_TRUE(is_filled(block, what.size, what.fill));
+}
+
+TEST(StateRoom, AFullRoomGivesWhatWasGivenBack) {
+  StateRoom room;
+  std::vector<void*> blocks;
+  while (void* const block = room.allocate(64)) blocks.push_back(block);
+  EXPECT_EQ(blocks.size(), StateRoom::kBytes / 64);
+  room.release(blocks[7], 64);
+  EXPECT_EQ(room.allocate(32), nullptr) << "of another size";
+  EXPECT_EQ(room.allocate(49), blocks[7]) << "of the same units";
+  EXPECT_EQ(room.allocate(64), nullptr);
+}
+
+TEST(StateRoom, LargeBlocksDoNotBelongThere) {
+  StateRoom room;
+  EXPECT_EQ(room.allocate(StateRoom::kBlockBytesMax + 1), nullptr);
+  EXPECT_NE(room.allocate(StateRoom::kBlockBytesMax), nullptr);
+  int elsewhere = 0;
+  EXPECT_FALSE(room.owns(&elsewhere));
+  EXPECT_FALSE(room.owns(nullptr));
+}
+
+TEST(StateMemory, KeepsContentAndCountsEveryByteWhereverABlockLies) {
+  testing::TestRandom random;
+  Host host;
+  std::map<void*, Block> blocks;
+  size_t bytes = 0;
+  for (int step = 0; step < 20000; ++step) {
+    void* block = nullptr;
+    Block before{0, 0};
+    if (random.below(3) != 0 && !blocks.empty()) {
+      auto chosen = blocks.begin();
+      std::advance(chosen, static_cast<int>(random.below(static_cast<uint32_t>(blocks.size()))));
+      block = chosen->first;
+      before = chosen->second;
+      ASSERT_TRUE(is_filled(block, before.size, before.fill));
+      blocks.erase(chosen);
+    }
+    const bool is_freed = block != nullptr && random.below(2) == 0;
+    const size_t size = is_freed ? 0 : 1 + random.below(2 * StateRoom::kBlockBytesMax);
+    void* const fresh =
+        StateMemory::allocate(&host, block, block == nullptr ? 5 : before.size, size);
+    bytes += size - before.size;
+    ASSERT_EQ(host.memory().bytes(), bytes);
+    if (size == 0) {
+      ASSERT_EQ(fresh, nullptr);
+      continue;
+    }
+    ASSERT_NE(fresh, nullptr);
+    ASSERT_TRUE(is_filled(fresh, std::min(size, before.size), before.fill));
+    const auto fill = static_cast<unsigned char>(step);
+    std::memset(fresh, fill, size);
+    ASSERT_TRUE(blocks.emplace(fresh, Block{size, fill}).second);
+  }
+  for (const auto& [block, what] : blocks) StateMemory::allocate(&host, block, what.size, 0);
+  EXPECT_EQ(host.memory().bytes(), 0u);
+}
+
+TEST(StateMemory, ALimitHoldsInTheRoomAndOutsideOfIt) {
+  for (const size_t size : {size_t{64}, 2 * StateRoom::kBlockBytesMax}) {
+    Host host;
+    host.memory().set_limit(size + 10);
+    void* const block = StateMemory::allocate(&host, nullptr, 0, size);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(StateMemory::allocate(&host, nullptr, 0, 11), nullptr);
+    EXPECT_EQ(StateMemory::allocate(&host, block, size, size + 11), nullptr);
+    EXPECT_EQ(host.memory().bytes(), size);
+    void* const grown = StateMemory::allocate(&host, block, size, size + 10);
+    ASSERT_NE(grown, nullptr);
+    StateMemory::allocate(&host, grown, size + 10, 0);
+  }
+}
+
+}  // namespace
+}  // namespace skyloom::lua
