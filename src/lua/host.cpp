@@ -102,6 +102,8 @@ void* StateMemory::move(void* block, size_t old_size, size_t new_size) noexcept 
   void* fresh = nullptr;
   if (new_size != 0) {
     if (kHasRooms) fresh = room_.allocate(new_size);
+    if (fresh == nullptr && new_size < old_size)
+      return block;  // Lua counts on it: this never fails
     if (fresh == nullptr) fresh = std::malloc(new_size);
     if (fresh == nullptr) return nullptr;
   }
