@@ -60,8 +60,9 @@ function httpd.read_request(readfunc, bodylimit, writefunc)
   local is_read, code, url, method, header, body, is_persistent =
     pcall(read_request, readfunc, bodylimit or internal.body_bytes_max, writefunc)
   deadline.clear()
-  if is_read then return code, url, method, header, body, is_persistent end
-  if code == deadline.late then return 408, "the request did not come in time" end
+  if code == 200 then return code, url, method, header, body, is_persistent end
+  if is_read then return code, string.format("HTTP %d: %s", code, url) end
+  if code == deadline.late then return 408, "HTTP 408: the request did not come in time" end
   return nil, code
 end
 
