@@ -2,7 +2,6 @@
 """HTTP: the modules from inside, and the web service of the examples with curl, http.client and raw sockets."""
 import http.client
 import re
-import shutil
 import socket
 import subprocess
 import unittest
@@ -57,7 +56,6 @@ class WebTest(LuaTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    @unittest.skipUnless(shutil.which("curl"), "curl is missing: ./dev setup")
     def test_curl_is_served(self):
         self.assertEqual(self.curl(f"{self.url}/greet?name=J%C3%B6rg+%26"), "hello Jörg &\n".encode())
         self.assertEqual(self.curl("-d", "a=b", f"{self.url}/echo"), b"a=b")
@@ -67,7 +65,6 @@ class WebTest(LuaTest):
                                    f"{self.url}/nothing"), b"1\n2\n200 1\nthere is no GET /nothing\n404 0\n")
         self.assertEqual(self.curl("--http1.0", f"{self.url}/greet?name=old"), b"hello old\n")
 
-    @unittest.skipUnless(shutil.which("curl"), "curl is missing: ./dev setup")
     def test_curl_sends_large_bodies_after_a_continue_and_in_chunks(self):
         data = bytes(range(256)) * 4000
         self.assertEqual(self.curl("--data-binary", "@-", "-H", "Expect: 100-continue", f"{self.url}/echo", data=data),
