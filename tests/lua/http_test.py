@@ -20,7 +20,7 @@ class ScriptTest(LuaTest):
         self.assert_stops(self.run_script("httpc_script"))
 
     def test_deadlines_end_what_does_not_come(self):
-        self.assert_stops(self.run_script("http_deadline_script", http_header_timeout=500, http_body_timeout=500))
+        self.assert_stops(self.run_script("http_deadline_script", http_header_timeout=500, http_body_timeout=1000))
 
     def test_limits_are_keys_of_the_configuration(self):
         node = self.start_lua("http_limits", http_header_max=100, http_body_max=10)
