@@ -2,7 +2,7 @@
 -- A place is "host", "host:port", "http://host:port" or "https://host:port".
 
 local skynet = require "skynet"
-local deadline = require "skyloom.deadline"
+local deadline = require "skyloom.read_deadline"
 local pool = require "skyloom.http_pool"
 local internal = require "http.internal"
 local sockethelper = require "http.sockethelper"
@@ -55,14 +55,11 @@ local function address_of(name)
   return resolver.resolve(name)
 end
 
-local client_context -- of TLS, for all connections
-
 local function start_tls(fd, name)
   local tls = require "http.tlshelper"
-  client_context = client_context or tls.newctx()
-  local session = tls.newtls("client", client_context, name)
+  local session = tls.newtls("client", tls.clientcontext(), name)
   tls.init_requestfunc(fd, session)()
-  return tls.readfunc(fd, session), tls.writefunc(fd, session), tls.closefunc(session)
+  return tls.readfunc(fd, session), tls.writefunc(fd, session), tls.closefunc(session, fd)
 end
 
 local function read_with_progress(read)
@@ -81,9 +78,7 @@ local function connect(place, protocol, name, port)
   end
   local read, write, close = sockethelper.readfunc(fd), sockethelper.writefunc(fd), nil
   if protocol == "https" then
-    if not httpc.timeout then deadline.set(timeout) end
-    local is_safe, why
-    is_safe, why = pcall(function() read, write, close = start_tls(fd, name) end)
+    local is_safe, why = pcall(function() read, write, close = start_tls(fd, name) end)
     if not is_safe then
       skynet.fork(sockethelper.close, fd)
       error(why, 0)

@@ -2,7 +2,7 @@
 -- and write: http.sockethelper makes them for sockets.
 
 local http = require "skyloom.http"
-local deadline = require "skyloom.deadline"
+local deadline = require "skyloom.read_deadline"
 local internal = require "http.internal"
 
 local unread = internal.unread

@@ -1,7 +1,7 @@
 -- Reads and writes sockets for http.httpd and http.httpc: their failures are raised as `socket_error`.
 
 local socket = require "skynet.socket"
-local deadline = require "skyloom.deadline"
+local deadline = require "skyloom.read_deadline"
 local internal = require "http.internal"
 
 local unread = internal.unread
