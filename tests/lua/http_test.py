@@ -133,7 +133,6 @@ class WebTest(LuaTest):
             with connect(self.port) as client:
                 client.sendall(b"POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\n12345"[:i])
         self.assertRegex(self.ask(SECOND), b"hello second\n$")
-        self.node.wait_for_line("")
         for _ in range(600):
             if self.node.fd_count() <= before:
                 return
