@@ -229,12 +229,12 @@ function httpc.post(host, url, form, recvheader)
   return httpc.request("POST", host, url, recvheader, header, form_text(form))
 end
 
---- An answer whose body comes in pieces: `for piece in stream do ... end`. To be closed when it is not read to
---- its end.
+--- An answer whose body comes in pieces: `for piece, stream in httpc.request_stream(...) do ... end`. To be
+--- closed when it is not read to its end.
 ---@class http.httpc.stream
 ---@field status integer
 ---@field header table<string, string|string[]>
----@overload fun(): string? the next piece, nil behind the last; raises as httpc.request()
+---@overload fun(): string?, http.httpc.stream the next piece, nil behind the last; raises as httpc.request()
 local Stream = {}
 Stream.__index = Stream
 
@@ -253,7 +253,7 @@ local function next_piece(self)
 end
 
 function Stream:__call()
-  return within_time(self.method, self.place, next_piece, self)
+  return within_time(self.method, self.place, next_piece, self), self
 end
 
 --- Ends it. What has not been read is lost, and the connection with it.

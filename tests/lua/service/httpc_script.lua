@@ -110,7 +110,10 @@ local function test_streams()
     local stream = httpc.request_stream("GET", place, "/stream")
     check.equal({ stream.status, stream.header["transfer-encoding"] }, { 200, "chunked" })
     local bytes = 0
-    for piece in stream do bytes = bytes + #piece end
+    for piece, itself in stream do
+      bytes = bytes + #piece
+      check.equal(itself == stream, true)
+    end
     check.equal(bytes, 3000)
     check.equal(stream(), nil)
     local before = accepted
