@@ -26,8 +26,6 @@ using codec::SprotoSchema;
 
 constexpr const char* kSchemaType = "sproto schema";
 constexpr const char* kTextType = "sproto text";
-constexpr size_t kRoomBytes = 1024;
-constexpr size_t kRoomBytesKept = size_t{16} << 10;  // what a service keeps between messages
 // In a light userdata: the number of a schema above, the index of a type plus one below.
 constexpr int kTypeBits = 16;
 constexpr uint64_t kTypeMask = (uint64_t{1} << kTypeBits) - 1;
@@ -122,7 +120,7 @@ void keep_schema(lua_State* L, uint64_t id) {
   lua_rawsetp(L, lua_upvalueindex(1), key_of(id));
 }
 
-// Pushes what keeps it.
+// Pushes what keeps it. The upvalue has the room in field 1, and schemas under their numbers.
 const SprotoSchema* check_schema(lua_State* L, int index, uint64_t id) {
   if (lua_rawgetp(L, lua_upvalueindex(1), key_of(id)) == LUA_TUSERDATA) {
     const auto* const holder = static_cast<const SchemaHolder*>(lua_touserdata(L, -1));
@@ -255,25 +253,6 @@ int query_protocol(lua_State* L) {
   return 3;
 }
 
-// Field 1 of the upvalue is the room that no call is using.
-SprotoRoom open_room(lua_State* L) {
-  if (lua_rawgeti(L, lua_upvalueindex(1), 1) == LUA_TUSERDATA) {
-    lua_pushnil(L);  // a metamethod may encode, too
-    lua_rawseti(L, lua_upvalueindex(1), 1);
-  } else {
-    lua_pop(L, 1);
-    lua_newuserdatauv(L, kRoomBytes, 0);
-  }
-  const int index = lua_gettop(L);
-  return {L, index, static_cast<char*>(lua_touserdata(L, index)), lua_rawlen(L, index), 0};
-}
-
-void close_room(lua_State* L, const SprotoRoom& room) {
-  if (room.size > kRoomBytesKept) return;
-  lua_pushvalue(L, room.index);
-  lua_rawseti(L, lua_upvalueindex(1), 1);
-}
-
 // encode(type, table) -> string
 int encode(lua_State* L) {
   lua_settop(L, 2);
@@ -284,10 +263,10 @@ int encode(lua_State* L) {
   }
   const TypeReference reference = check_type(L, 1);
   if (lua_type(L, 2) != LUA_TUSERDATA) luaL_checktype(L, 2, LUA_TTABLE);
-  SprotoRoom room = open_room(L);
+  Room room = open_room(L);
   encode_sproto(room, *reference.schema, reference.type, 2);
   lua_pushlstring(L, room.bytes, room.used);
-  close_room(L, room);
+  close_room(room);
   return 1;
 }
 

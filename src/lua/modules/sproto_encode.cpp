@@ -1,6 +1,5 @@
 #include "lua/modules/sproto_encode.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -15,11 +14,9 @@ using codec::SprotoKind;
 using codec::SprotoOrder;
 using codec::SprotoType;
 
-constexpr size_t kRoomBytesMin = 512;
-
 class SprotoEncoder {
  public:
-  SprotoEncoder(SprotoRoom& room, const codec::SprotoSchema& schema) noexcept
+  SprotoEncoder(Room& room, const codec::SprotoSchema& schema) noexcept
       : L_(room.L), room_(room), schema_(schema) {}
 
   void structure(const SprotoType& type, int table, int depth) {
@@ -55,7 +52,9 @@ class SprotoEncoder {
                static_cast<LUAI_UACINT>(index), wanted, luaL_typename(L_, -1));
   }
 
-  char* reserve(size_t size);
+  char* reserve(size_t size) {
+    return lua::reserve(room_, size, kSprotoMessageBytesMax, "sproto message");
+  }
   template <class Number>
   void number(Number value) {
     codec::store<std::endian::little>(value, reserve(sizeof value));
@@ -72,28 +71,9 @@ class SprotoEncoder {
   }
 
   lua_State* const L_;
-  SprotoRoom& room_;
+  Room& room_;
   const codec::SprotoSchema& schema_;
 };
-
-char* SprotoEncoder::reserve(size_t size) {
-  if (size > kSprotoMessageBytesMax - room_.used) {
-    luaL_error(L_, "sproto message too large: more than %d bytes",
-               static_cast<int>(kSprotoMessageBytesMax));
-  }
-  const size_t wanted = room_.used + size;
-  if (wanted > room_.size) {
-    const size_t grown = std::max({wanted, 2 * room_.size, kRoomBytesMin});
-    char* const bytes = static_cast<char*>(lua_newuserdatauv(L_, grown, 0));
-    std::memcpy(bytes, room_.bytes, room_.used);
-    lua_replace(L_, room_.index);
-    room_.bytes = bytes;
-    room_.size = grown;
-  }
-  char* const place = room_.bytes + room_.used;
-  room_.used = wanted;
-  return place;
-}
 
 template <class Push>
 void SprotoEncoder::write_fields(const SprotoType& type, int depth, Push push) {
@@ -346,7 +326,7 @@ bool SprotoEncoder::is_indexable(int index) {
 
 }  // namespace
 
-void encode_sproto(SprotoRoom& room, const codec::SprotoSchema& schema, uint16_t type, int table) {
+void encode_sproto(Room& room, const codec::SprotoSchema& schema, uint16_t type, int table) {
   SprotoEncoder(room, schema).structure(schema.type(type), table, 1);
 }
 

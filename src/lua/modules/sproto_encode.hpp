@@ -6,24 +6,15 @@
 #include <string_view>
 
 #include "codec/sproto_schema.hpp"
+#include "lua/modules/room.hpp"
 
 namespace skyloom::lua {
 
 // Far above what a message between services may hold.
 inline constexpr size_t kSprotoMessageBytesMax = size_t{256} << 20;
 
-// Where a message is written: a userdata at `index` of the stack, which is replaced when it is too
-// small.
-struct SprotoRoom {
-  lua_State* L;
-  int index;
-  char* bytes;
-  size_t size;
-  size_t used;
-};
-
 // Writes the table at `table` into the room.
-void encode_sproto(SprotoRoom& room, const codec::SprotoSchema& schema, uint16_t type, int table);
+void encode_sproto(Room& room, const codec::SprotoSchema& schema, uint16_t type, int table);
 
 // Fills the table on top of the stack. `message` has passed schema.check().
 void decode_sproto(lua_State* L, const codec::SprotoSchema& schema, uint16_t type,
