@@ -114,7 +114,7 @@ void BsonEncoder::special(std::string_view key, const BsonSpecial& value) {
   }
   const BsonFault fault = codec::check_bson_value(value.type, value.data);
   if (fault != BsonFault::kNone) {
-    lua_pushfstring(L_, "Invalid value of type 0x%d: %s", static_cast<int>(value.type),
+    lua_pushfstring(L_, "Invalid value of type %d: %s", static_cast<int>(value.type),
                     codec::text_of(fault));
     refuse(key, lua_tostring(L_, -1));
   }

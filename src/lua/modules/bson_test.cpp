@@ -161,12 +161,12 @@ TEST_F(BsonTest, RefusesValuesThatCannotBeWritten) {
   EXPECT_THAT(error("{ ['a\\0b'] = 1 }"), HasSubstr("a zero byte in a key"));
   EXPECT_THAT(error("{ ['\\xff'] = 1 }"), HasSubstr("a key that is not UTF-8"));
   EXPECT_THAT(error("{ [true] = 1 }"), HasSubstr("Invalid key type : boolean"));
-  EXPECT_THAT(error("'\\0\\x07short'"), HasSubstr("Invalid value of type 0x7: a length"));
-  EXPECT_THAT(error("'\\0\\x03\\255\\255\\255\\127'"), HasSubstr("Invalid value of type 0x3"));
-  EXPECT_THAT(error("'\\0\\x0bno end'"), HasSubstr("Invalid value of type 0xb"));
+  EXPECT_THAT(error("'\\0\\x07short'"), HasSubstr("Invalid value of type 7: a length"));
+  EXPECT_THAT(error("'\\0\\x03\\255\\255\\255\\127'"), HasSubstr("Invalid value of type 3"));
+  EXPECT_THAT(error("'\\0\\x0bno end'"), HasSubstr("Invalid value of type 11"));
   EXPECT_THAT(error("'\\0\\x05'"), HasSubstr("a binary without a subtype"));
   EXPECT_THAT(error("'\\0\\x05\\2abcd'"), HasSubstr("a length does not fit"));
-  EXPECT_THAT(error("'\\0\\x44'"), HasSubstr("Invalid value of type 0x44"));
+  EXPECT_THAT(error("'\\0\\x44'"), HasSubstr("Invalid value of type 68"));
   EXPECT_THAT(run("local t = {} t.t = t bson.encode(t)"),
               HasSubstr("Too depth while encoding bson"));
   EXPECT_THAT(run("bson.encode(5)"), HasSubstr("table expected"));

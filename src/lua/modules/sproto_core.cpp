@@ -60,7 +60,7 @@ uint64_t load_schema(std::string_view bundle, SprotoError& error) noexcept {
   if (!has_memory) error = SprotoError("not enough memory");
   if (schema == nullptr) return 0;
   const uint64_t id = schemas().add(std::move(schema));
-  if (id == 0) error = SprotoError("no memory, or there are 1048576 schemas already");
+  if (id == 0) error = SprotoError("not enough memory, or 1048576 schemas already");
   return id;
 }
 

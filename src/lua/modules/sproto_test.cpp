@@ -172,7 +172,6 @@ TEST_F(SprotoTest, RaisesForValuesOfOtherTypesAndNamesThem) {
   EXPECT_THAT(error("Data", "{ price = 0/0 }"), HasSubstr(".price[0] is out of range"));
   EXPECT_THAT(error("Book", "{ map = setmetatable({}, { __pairs = 5 }) }"), HasSubstr("call"));
   EXPECT_THAT(error("Person", "'x'"), HasSubstr("table expected, got string"));
-  EXPECT_THAT(error("Person", "io.stdout"), HasSubstr("error"));
 }
 
 TEST_F(SprotoTest, EncodesNoCycles) {
@@ -189,7 +188,8 @@ TEST_F(SprotoTest, RaisesForMessagesThatAreNone) {
   EXPECT_THAT(run("decoded('Person', '')"), HasSubstr("decode error: 0 bytes are no whole Person"));
   EXPECT_THAT(run("decoded('Person', '01000000ffffffff41')"), HasSubstr("decode error"));
   EXPECT_THAT(run("core.decode(types.Person, 5, 5)"), HasSubstr("light userdata expected"));
-  EXPECT_THAT(run("core.decode(types.Person, (block('abc')), -1)"), HasSubstr("size -1"));
+  EXPECT_THAT(run("core.decode(types.Person, debug.upvalueid(described, 1), -1)"),
+              HasSubstr("size -1"));
   EXPECT_THAT(run("core.unpack('\\255')"), HasSubstr("Invalid unpack stream"));
 }
 
@@ -260,7 +260,7 @@ TEST_F(SprotoTest, ASchemaMayBeDeletedWhileItEncodes) {
 
 TEST_F(SprotoTest, InventedHandlesAreRefused) {
   for (const char* const handle :
-       {"5", "'x'", "nil", "{}", "io.stdout", "(block('x'))", "types.Person"}) {
+       {"5", "'x'", "nil", "{}", "io.stdout", "debug.upvalueid(described, 1)", "types.Person"}) {
     EXPECT_THAT(run(std::string("core.querytype(") + handle + ", 'Person')"), HasSubstr("error"));
     EXPECT_THAT(run(std::string("core.saveproto(") + handle + ", 1)"), HasSubstr("error"));
     EXPECT_THAT(run(std::string("core.dumpproto(") + handle + ")"), HasSubstr("error"));
