@@ -18,7 +18,7 @@ end
 ---@param filename string
 ---@param slot integer 0 to 15
 function loader.register(filename, slot)
-  local file = assert(io.open(filename), "Can't open sproto file")
+  local file = assert(io.open(filename))
   local text = file:read "a"
   file:close()
   loader.save(require("sprotoparser").parse(text, filename), slot)
