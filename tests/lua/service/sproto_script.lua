@@ -197,10 +197,30 @@ local function test_chance()
   end)
 end
 
+local function test_oracle()
+  test("messages have the bytes that another program gives them", function()
+    local folder = skynet.getenv "oracle"
+    local file <close> = assert(io.open(folder .. "/schema"))
+    local schema = sproto.parse(file:read "a")
+    local count = 0
+    for line in io.lines(folder .. "/messages") do
+      local source, bytes, packed = line:match "^(%S+) (%x+) (%x+)$"
+      local value = load("return " .. source)()
+      local message = schema:encode("T", value)
+      equal(hex(message), bytes)
+      equal(hex(sproto.pack(message)), packed)
+      equal(is_same((schema:decode("T", message)), value), true)
+      count = count + 1
+    end
+    equal(count, 300)
+  end)
+end
+
 skynet.start(function()
   peer = skynet.newservice "sproto_peer"
   test_objects()
   test_services()
   test_chance()
+  test_oracle()
   check.done()
 end)
