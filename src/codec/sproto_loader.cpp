@@ -145,7 +145,7 @@ bool SprotoLoader::add_fields(std::string_view array, SprotoType& type) {
   }
   if (!parts.is_at_end()) return fail("type", type.name, "its fields are not whole");
   const auto by_tag = [](const SprotoField& a, const SprotoField& b) { return a.tag < b.tag; };
-  std::stable_sort(type.fields.begin(), type.fields.end(), by_tag);
+  std::sort(type.fields.begin(), type.fields.end(), by_tag);
   const auto same_tag = [](const SprotoField& a, const SprotoField& b) { return a.tag == b.tag; };
   if (std::adjacent_find(type.fields.begin(), type.fields.end(), same_tag) != type.fields.end()) {
     return fail("type", type.name, "two fields have one tag");
@@ -255,8 +255,8 @@ bool SprotoLoader::add_protocol(std::string_view bytes) {
 // Sorts them and makes the index of their names.
 bool SprotoLoader::are_protocols_distinct() {
   std::vector<SprotoProtocol>& all = schema.protocols_;
-  std::stable_sort(all.begin(), all.end(),
-                   [](const SprotoProtocol& a, const SprotoProtocol& b) { return a.tag < b.tag; });
+  std::sort(all.begin(), all.end(),
+            [](const SprotoProtocol& a, const SprotoProtocol& b) { return a.tag < b.tag; });
   for (size_t i = 1; i < all.size(); ++i) {
     if (all[i - 1].tag == all[i].tag) return fail("protocol", all[i].name, "its tag is another's");
   }

@@ -77,7 +77,7 @@ TEST(ZeroPack, ComesBackWithZerosUpToAWholeWord) {
   testing::TestRandom random;
   for (int round = 0; round < 2000; ++round) {
     std::string bytes(random.below(round % 10 == 0 ? 5000 : 60), '\0');
-    const uint64_t zeros = random.below(8);  // of eight
+    const int zeros = random.below(8);  // of eight
     for (char& c : bytes) {
       if (random.below(8) >= zeros) c = static_cast<char>(random.below(256));
     }
@@ -90,7 +90,8 @@ TEST(ZeroPack, ComesBackWithZerosUpToAWholeWord) {
 
 TEST(ZeroUnpack, RefusesTextThatEndsTooEarly) {
   const std::string full = "abcdefgh";
-  for (const std::string& text : {packed(full + full), packed("a\0b" + full), packed("abc")}) {
+  for (const std::string& text :
+       {packed(full + full), packed(std::string("a\0b", 3) + full), packed("abc")}) {
     ASSERT_NE(unpacked(text), "refused");
     EXPECT_EQ(unpacked(text.substr(0, text.size() - 1)), "refused") << hex_of(text);
   }
