@@ -173,10 +173,10 @@ int bson_date(lua_State* L) {
 }
 
 int bson_timestamp(lua_State* L) {
-  static std::atomic<uint32_t> next{1};  // relaxed: as of the object ids
+  static std::atomic<uint32_t> next_increment{1};  // relaxed: as of the object ids
   const lua_Integer seconds = check_range(L, 1, "seconds", 0, UINT32_MAX);
   const lua_Integer increment = lua_isnoneornil(L, 2)
-                                    ? next.fetch_add(1, std::memory_order_relaxed)
+                                    ? next_increment.fetch_add(1, std::memory_order_relaxed)
                                     : check_range(L, 2, "increment", 0, UINT32_MAX);
   push_numbers(L, BsonType::kTimestamp, static_cast<uint32_t>(increment),
                static_cast<uint32_t>(seconds));
