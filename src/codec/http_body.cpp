@@ -10,7 +10,7 @@ namespace {
 using base::Result;
 using base::Text;
 
-constexpr uint64_t kChunkBytesMax = uint64_t{1} << 60;  // larger sizes count as this
+constexpr uint64_t kChunkBytesShiftable = uint64_t{1} << 56;  // larger ones are past any limit
 
 HttpFault too_large(const HttpLimits& limits) noexcept {
   return {kHttpTooLarge, Text<127>("a body of more than ") << limits.body_bytes << " bytes"};
@@ -125,7 +125,7 @@ const char* HttpBody::take_of_size(char byte) noexcept {
   const int digit = digit_of(byte);
   if (digit < 0) return kNoSize;
   if (++digits_ > kHttpChunkLineBytesMax) return "the line of a chunk size is too long";
-  missing_ = std::min(missing_ * 16 + static_cast<uint64_t>(digit), kChunkBytesMax);
+  missing_ = std::min(missing_, kChunkBytesShiftable) * 16 + static_cast<uint64_t>(digit);
   return nullptr;
 }
 

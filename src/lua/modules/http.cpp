@@ -253,7 +253,7 @@ void append_number(lua_State* L, Text& text, std::integral auto number) {
 
 void append_float(lua_State* L, Text& text, lua_Number number) {
   std::array<char, 64> digits;
-  const int size = std::snprintf(digits.data(), digits.size(), LUAI_NUMFFORMAT, number);
+  const int size = std::snprintf(digits.data(), digits.size(), LUA_NUMBER_FMT, number);
   append(L, text, {digits.data(), static_cast<size_t>(size)});
 }
 

@@ -157,7 +157,7 @@ local function test_bad_servers()
       ["no status line"] = "SSH-2.0-x\r\n\r\n",
       ["content%-length and transfer%-encoding"] =
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-      ["more than one content%-length"] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+      ["more than one Content%-Length"] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
       ["a header of more than 8192 bytes"] = "HTTP/1.1 200 OK\r\nX: " .. string.rep("x", 9000),
       ["a body of more than 67108864 bytes"] = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
     } do
