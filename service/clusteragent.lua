@@ -10,13 +10,13 @@ local setting = require "skyloom.setting"
 local clusterd, gate, fd = ...
 clusterd, gate, fd = tonumber(clusterd), tonumber(gate), tonumber(fd)
 
-local REQUESTS_MAX = 65536 -- unanswered at a time; each has a coroutine
-local SWEEP_CS = 100       -- between two looks for large requests that are too old
+local SWEEP_CS = 100 -- between two looks for large requests that are too old
 
 local message_bytes_max = setting.bytes("cluster_message_max", 64 << 20)
 local pending_max = setting.number("cluster_pending_max", 1024)
 local pending_bytes_max = setting.bytes("cluster_pending_bytes", 256 << 20)
 local pending_cs_max = setting.number("cluster_pending_timeout", 30000) // 10
+local requests_max = setting.number("cluster_requests_max", 65536) -- unanswered at a time; each has a coroutine
 local exported_only = setting.switch "cluster_exported_only"
 local secret = skynet.getenv "cluster_secret"
 
@@ -130,9 +130,9 @@ end
 
 ---@param request clusteragent.request
 local function serve_counted(request, msg, size)
-  if request_count >= REQUESTS_MAX then
+  if request_count >= requests_max then
     skynet.trash(msg, size)
-    return give_up(("%d requests wait for their answers"):format(REQUESTS_MAX))
+    return give_up(("%d requests wait for their answers"):format(requests_max))
   end
   request_count = request_count + 1
   local is_done, err = pcall(serve, request, msg, size)
