@@ -5,10 +5,11 @@ import hmac
 import os
 import socket
 import struct
+import tempfile
 import unittest
 
 from cluster_peer import PART, POINTER, Callee, Caller, Link, answer_packets, framed, pack, request_packets
-from lua_node import HERE, LuaTest
+from lua_node import HERE, ROOT, SETTINGS, LuaTest
 from node import connect, free_port, wait_until
 
 
@@ -63,6 +64,21 @@ class OurNodesTest(ClusterTest):
         without = self.start_lua("cluster_caller", scenario="lies", lies="x", peer_port=callee.port)
         without.wait_for_line("outcome of after x: failed")
         callee.wait_for_line("the other side does not ask for the secret")
+
+
+class ExampleTest(ClusterTest):
+    def test_the_two_nodes_of_the_example_understand_each_other(self):
+        services = f"{ROOT}/examples/cluster/?.lua;{SETTINGS['luaservice']}"
+        ports = [free_port(), free_port()]
+        with tempfile.NamedTemporaryFile("w", suffix=".lua") as table:
+            table.write('db = "127.0.0.1:%d"\nworld = "127.0.0.1:%d"\n' % tuple(ports))
+            table.flush()
+            db = self.start_lua("db", luaservice=services, cluster=table.name)
+            db.wait_for_line("db is open")
+            world = self.start_lua("world", luaservice=services, cluster=table.name)
+            world.wait_for_line("the two nodes understand each other")
+        self.assert_stops(world)
+        self.assert_stops(db)
 
 
 class CalledTest(ClusterTest):
@@ -242,8 +258,8 @@ class HostileCallerTest(ClusterTest):
         self.assertEqual(caller.answer(52)[0], False)
         self.assert_echo(caller)
 
-    def test_unfinished_requests_are_limited_in_number_bytes_and_age(self):
-        node = self.start_callee(cluster_pending_max=4, cluster_pending_bytes=200000, cluster_pending_timeout=400)
+    def test_unfinished_requests_are_limited_in_number_and_bytes(self):
+        node = self.start_callee(cluster_pending_max=4, cluster_pending_bytes=215000)
         caller = self.caller(node)
         begun = [request_packets("@sdb", session, pack("size", "x" * 70000)) for session in range(11, 17)]
         for packets in begun:
@@ -254,15 +270,19 @@ class HostileCallerTest(ClusterTest):
         self.assertEqual(caller.answer(16), (False, b"Invalid large req"))
         for packets in begun[:4]:
             caller.send(*packets[1:-1])  # 4 * 64 KiB: the last one has no room
-        for packets in begun[:3]:
+        for packets in begun[:4]:
             caller.send(packets[-1])
         for session in (11, 12, 13):
             self.assertEqual(caller.answer(session), (True, pack(70000)))
-        is_ok, text = caller.answer(14)  # its time comes
-        self.assertFalse(is_ok)
-        self.assertIn(b"unfinished for too long", text)
+        self.assertEqual(caller.answer(14), (False, b"Invalid large req: more than 215000 bytes are unfinished"))
         caller.send(*request_packets("@sdb", 20, pack("size", "x" * 70000)))
         self.assertEqual(caller.answer(20), (True, pack(70000)))
+
+    def test_a_request_that_does_not_end_is_refused_after_its_time(self):
+        caller = self.caller(self.start_callee(cluster_pending_timeout=200))
+        caller.send(*request_packets("@sdb", 9, pack("size", "x" * 70000))[:-1])
+        self.assertEqual(caller.answer(9), (False, b"Invalid large req: unfinished for too long"))
+        self.assert_echo(caller)
 
     def test_a_flood_of_requests_that_nobody_answers_ends_its_connection_only(self):
         node = self.start_callee(cluster_requests_max=100)
