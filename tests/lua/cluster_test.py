@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import signal
 import socket
 import struct
 import tempfile
@@ -46,6 +47,37 @@ class OurNodesTest(ClusterTest):
                                  snax=f"{HERE}/snax/?.lua")
         self.assert_stops(caller)
         self.assert_stops(callee)
+
+    def test_calls_of_a_node_that_dies_or_stops_end_with_an_error(self):
+        for number, timeout in ((signal.SIGKILL, 60000), (signal.SIGSTOP, 1000)):
+            callee = self.start_callee()
+            caller = self.start_lua("cluster_caller", scenario="hang", peer_port=callee.port,
+                                    cluster_call_timeout=timeout)
+            caller.wait_for_line("outcome of ready: $")
+            callee.signal(number)
+            for i in (1, 2, 3):
+                caller.wait_for_line(f"outcome of hanging {i}: failed$")
+            self.assert_stops(caller)
+            if number == signal.SIGSTOP:
+                callee.signal(signal.SIGCONT)
+                self.assert_stops(callee)
+            else:
+                self.assertEqual(callee.wait(), -number)
+
+    def test_after_a_change_of_address_no_call_reaches_the_old_node(self):
+        ports = [free_port(), free_port()]
+        callees = [self.start_callee(cluster_port=port) for port in ports]
+        caller = self.start_lua("cluster_caller", scenario="move", peer_port=ports[0], ports=",".join(map(str, ports)))
+        self.assertEqual(caller.wait_for_line(r"(\d+) calls reached the wrong node")[1], "0")
+        for node in (caller, *callees):
+            self.assert_stops(node)
+
+    def test_a_key_that_makes_no_sense_is_named(self):
+        for key, value in (("cluster_message_max", "64X"), ("cluster_pending_max", "-1"),
+                           ("cluster_exported_only", "yes")):
+            node = self.start_callee(**{key: value})
+            self.assert_ends(Link(connect(node.port)))
+            node.wait_for_line(f'the key {key} is "{value}": it should be')
 
     def test_with_the_same_secret_they_call_each_other(self):
         callee = self.start_callee(cluster_secret="xyzzy")

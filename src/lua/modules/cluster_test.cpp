@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "lua/modules/open.hpp"
 #include "lua/modules/service_script_test.hpp"
 
@@ -14,6 +16,7 @@ class ClusterCoreTest : public ScriptTest {
   ClusterCoreTest() {
     open("core", luaopen_skynet_cluster_core);
     add_function("free", free_block);
+    add_function("drop", drop_block);
     EXPECT_EQ(run(R"(
       function same(got, ...)  -- the values of a packed table
         local want = table.pack(...)
@@ -46,6 +49,12 @@ class ClusterCoreTest : public ScriptTest {
                     static_cast<size_t>(luaL_checkinteger(L, 2)));
     std::free(block);
     return 1;
+  }
+
+  // drop(pointer): needs no memory
+  static int drop_block(lua_State* L) {
+    std::free(lua_touserdata(L, 1));
+    return 0;
   }
 };
 
@@ -215,8 +224,8 @@ TEST_F(ClusterCoreTest, NoBlockIsLostWhereLuaHasNoMemory) {
       local t = {}
       core.append(t, nil, #text)
       core.append(t, block(text))
-      free(core.concat(t))
-      unpacked(core.packrequest("@sdb", 1, block "abc"))
+      drop(core.concat(t))
+      drop(select(3, core.unpackrequest(body_of((core.packrequest("@sdb", 1, block "abc"))))))
       core.packresponse(1, true, text)
     end
   )");
@@ -225,8 +234,8 @@ TEST_F(ClusterCoreTest, NoBlockIsLostWhereLuaHasNoMemory) {
 TEST_F(ClusterCoreTest, WhereMallocFailsItIsAnError) {
   run_with_failing_malloc(R"(
     function body()
-      unpacked(core.packrequest("@sdb", 1, "abc"))
-      free(core.concat { 3, "abc" })
+      drop(select(3, core.unpackrequest(body_of((core.packrequest("@sdb", 1, "abc"))))))
+      drop(core.concat { 3, "abc" })
     end
   )");
 }

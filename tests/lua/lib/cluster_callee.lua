@@ -9,6 +9,7 @@ function command.size(text) return #text end
 function command.fail() error "as you wish" end
 function command.pointer() return skynet.pack "of no use elsewhere" end
 function command.never() skynet.wait() end
+function command.port() return skynet.getenv "cluster_port" end
 function command.note(...)
   skynet.error("noted", ...)
 end

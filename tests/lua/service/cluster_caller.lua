@@ -39,6 +39,27 @@ function scenario.lost()
   for i = 1, 3 do skynet.fork(call, "never " .. i, "@never", i) end
 end
 
+function scenario.hang()
+  for i = 1, 3 do skynet.fork(call, "hanging " .. i, "@sdb", "never") end
+  skynet.yield()
+  call("ready", "@sdb", "echo")
+end
+
+-- From one node to the other and back: no call may reach the one before.
+function scenario.move()
+  local ports = {}
+  for port in skynet.getenv("ports"):gmatch "%d+" do ports[#ports + 1] = port end
+  local wrong = 0
+  for i = 1, 40 do
+    local port = ports[i % #ports + 1]
+    cluster.reload { peer = "127.0.0.1:" .. port }
+    for _ = 1, 3 do
+      if cluster.call("peer", "@sdb", "port") ~= port then wrong = wrong + 1 end
+    end
+  end
+  skynet.error(("%d calls reached the wrong node"):format(wrong))
+end
+
 skynet.start(function()
   cluster.reload { peer = "127.0.0.1:" .. skynet.getenv "peer_port" }
   scenario[skynet.getenv "scenario"]()
