@@ -32,11 +32,11 @@ local is_sweeping = false
 local function is_wanted(call, data, is_more)
   if not call then return false end -- it was given up
   if is_more and not call.total then
-    if math.type(data) ~= "integer" then error "Invalid cluster packet: a part of nothing" end
+    if math.type(data) ~= "integer" then error("Invalid cluster packet: a part of nothing", 0) end
     call.total, call.received = data, 0
   elseif call.total then
     call.received = call.received + #data
-    if call.received > call.total then error "Invalid cluster packet: more bytes than announced" end
+    if call.received > call.total then error("Invalid cluster packet: more bytes than announced", 0) end
   end
   return true
 end
