@@ -114,7 +114,7 @@ local function serve(conf, copy, fd, peer)
   if not result or result:sub(1, 3) ~= "200" then
     skynet.error(("login of %s failed: %s"):format(peer, why))
   end
-  if not socket.start(fd) then return end
+  if not socket.start(fd) then return socket.close_fd(fd) end -- what its end left open
   if result then socket.write(fd, result .. "\n") end
   socket.close(fd)
 end
@@ -129,8 +129,9 @@ local function run_master(conf)
   end)
   local host = conf.host or "0.0.0.0"
   skynet.error(("login server listen at : %s %s"):format(host, conf.port))
-  local listener, _, port = socket.listen(host, assert(tonumber(conf.port), "loginserver: it needs a port"))
-  if tonumber(conf.port) == 0 then skynet.error(("login server on port %d"):format(port)) end
+  local wanted = tonumber(conf.port) or error "loginserver: it needs a port"
+  local listener, _, port = socket.listen(host, wanted)
+  if wanted == 0 then skynet.error(("login server on port %d"):format(port)) end
   local turn = 0
   socket.start(listener, function(fd, peer)
     turn = turn % count + 1
