@@ -262,16 +262,14 @@ function event.open(gate, fd)
   agents[fd] = agent
 end
 
-function event.close(_, fd)
+function event.close(gate, fd)
+  skynet.send(gate, "lua", "kick", fd) -- the other side may have ended its direction only
   local agent = agents[fd]
   agents[fd] = nil
   if agent then skynet.send(agent, "lua", "exit") end
 end
 
-function event.error(gate, fd, text)
-  skynet.error(("cluster: connection %d: %s"):format(fd, text))
-  event.close(gate, fd)
-end
+event.error = event.close -- a reset is an end as any other: no line for each
 
 function command.socket(gate, name, ...)
   if not gates[gate] then error("clusterd: socket events come from its gates", 0) end

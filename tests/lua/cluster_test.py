@@ -236,7 +236,6 @@ class HostileCallerTest(ClusterTest):
         self.assert_echo(caller)
         for lie in self.LIES:
             with self.subTest(lie[:30]):
-                lines = node.log().count("cluster:")
                 liar = Link(connect(node.port))
                 liar.connection.sendall(lie)
                 if lie[:2] in (b"GE", b"SS"):  # a length that does not come
@@ -244,7 +243,7 @@ class HostileCallerTest(ClusterTest):
                 self.assert_ends(liar)
                 liar.close()
                 self.assert_echo(caller)
-                self.assertLessEqual(node.log().count("cluster:") - lines, 1, node.story())
+        self.assertLessEqual(node.log().count("cluster:"), len(self.LIES) + 1, node.story())  # and where it listens
         self.assert_stops(node)
 
     def test_half_packets_and_vanished_callers_leave_nothing(self):
@@ -304,9 +303,9 @@ class HostileCallerTest(ClusterTest):
             caller.send(*packets[1:-1])  # 4 * 64 KiB: the last one has no room
         for packets in begun[:4]:
             caller.send(packets[-1])
-        for session in (11, 12, 13):
-            self.assertEqual(caller.answer(session), (True, pack(70000)))
-        self.assertEqual(caller.answer(14), (False, b"Invalid large req: more than 215000 bytes are unfinished"))
+        answers = [answer_packets(session, True, pack(70000))[0] for session in (11, 12, 13)]
+        answers += answer_packets(14, False, b"Invalid large req: more than 215000 bytes are unfinished")
+        self.assertEqual(sorted(caller.receive() for _ in range(4)), sorted(answers))
         caller.send(*request_packets("@sdb", 20, pack("size", "x" * 70000)))
         self.assertEqual(caller.answer(20), (True, pack(70000)))
 
