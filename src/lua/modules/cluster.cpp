@@ -319,7 +319,7 @@ void push_answer(lua_State* L, ClusterAnswerKind kind, uint32_t session, std::st
 int packresponse(lua_State* L) {
   const auto session = static_cast<uint32_t>(check_range(L, 1, "session", 0, UINT32_MAX));
   const bool is_ok = lua_toboolean(L, 2) != 0;
-  const std::string_view payload = lua_isnil(L, 3) ? std::string_view() : check_bytes(L, 3);
+  const std::string_view payload = lua_isnoneornil(L, 3) ? std::string_view() : check_bytes(L, 3);
   if (!is_ok) {
     push_answer(L, ClusterAnswerKind::kError, session, payload.substr(0, kClusterPartBytes));
     return 1;
