@@ -3,11 +3,13 @@
 -- without it does not answer the first packet, or does not know its type.
 --
 --   caller to callee   0x05, 16 random bytes
---   callee to caller   a whole answer (type 1) of session 0: 16 random bytes, proof "callee"
+--   callee to caller   a whole answer (type 1) of session 0: a packed string of 16 random bytes and
+--                      proof "callee" (bare random bytes could look like a packed pointer)
 --   caller to callee   0x06, proof "caller"
 --
 -- A proof is the HMAC-SHA1 by the secret of its name and both random texts, so that none can be used
 -- twice or sent back. It says who is there; it does not hide or protect what is said afterwards.
+local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 
 local CHANCE_BYTES = 16
@@ -48,7 +50,9 @@ end
 ---@param reply string
 ---@return string? packet
 function secret.answer(key, chance, reply)
-  local callee_chance, proof = reply:sub(1, CHANCE_BYTES), reply:sub(CHANCE_BYTES + 1)
+  local is_packed, text = pcall(skynet.unpack, reply)
+  if not is_packed or type(text) ~= "string" then return nil end
+  local callee_chance, proof = text:sub(1, CHANCE_BYTES), text:sub(CHANCE_BYTES + 1)
   if not is_same(proof, proof_of(key, "callee", chance, callee_chance)) then return nil end
   return framed("\6" .. proof_of(key, "caller", chance, callee_chance))
 end
@@ -61,7 +65,8 @@ end
 function secret.welcome(key, packet)
   if #packet ~= 1 + CHANCE_BYTES or packet:byte() ~= 5 then return nil end
   local caller_chance, chance = packet:sub(2), secret.chance()
-  return chance .. proof_of(key, "callee", caller_chance, chance), "\6" .. proof_of(key, "caller", caller_chance, chance)
+  local reply = skynet.packstring(chance .. proof_of(key, "callee", caller_chance, chance))
+  return reply, "\6" .. proof_of(key, "caller", caller_chance, chance)
 end
 
 secret.is_same = is_same

@@ -373,8 +373,9 @@ class HostileCallerTest(ClusterTest):
             chance = os.urandom(16)
             caller.send(b"\x05" + chance)
             reply = caller.receive()
-            self.assertEqual(reply[:5], b"\0\0\0\0\x01")
-            other, proof = reply[5:21], reply[21:]
+            # A packed string of 36 bytes.
+            self.assertEqual(reply[:8], b"\0\0\0\0\x01" + b"\x15\x24\0")
+            other, proof = reply[8:24], reply[24:]
             wanted = hmac.new(b"xyzzy", b"callee" + chance + other, hashlib.sha1).digest()
             self.assertEqual(proof, wanted)
             caller.send(b"\x06" + hmac.new(secret, b"caller" + chance + other, hashlib.sha1).digest())

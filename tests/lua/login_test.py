@@ -105,7 +105,6 @@ class LoginTest(LoginExampleTest):
 
     def test_clients_that_vanish_at_every_step_leave_nothing(self):
         node = self.start_example()
-        log_in(node.login_port, b"anna")
         count = node.fd_count()
         for step in range(4):
             login = Login(node.login_port)

@@ -7,7 +7,11 @@ function command.echo(...) return ... end
 function command.text(bytes) return ("0123456789"):rep(bytes // 10 + 1):sub(1, bytes) end
 function command.size(text) return #text end
 function command.fail() error "as you wish" end
-function command.pointer() return skynet.pack "of no use elsewhere" end
+function command.pointer()
+  local block, size = skynet.pack "of no use elsewhere"
+  skynet.fork(skynet.trash, block, size)
+  return block, size
+end
 function command.never() skynet.wait() end
 function command.port() return skynet.getenv "cluster_port" end
 function command.note(...)

@@ -83,7 +83,7 @@ skynet.start(function()
 
   test("a proxy stands for the service", function()
     local proxy = cluster.proxy("db", "@sdb")
-    equal(cluster.proxy "db@sdb" == proxy, false) -- another spelling, another proxy
+    equal(cluster.proxy "db@sdb", proxy) -- another spelling of the same
     equal(cluster.proxy("db", "@sdb"), proxy)
     for _, other in ipairs { proxy, cluster.proxy "db@sdb", cluster.proxy "db.sdb", cluster.proxy("db", cluster.query("db", "sdb")) } do
       equal({ skynet.call(other, "lua", "echo", "through", 1) }, { "through", 1 })
