@@ -53,8 +53,8 @@ class WebSocketDeflater {
  public:
   explicit WebSocketDeflater(DeflateTerms terms) noexcept : terms_(terms) {}
 
-  // The compressed message, into `into`. False: no memory; the peer could not understand what this
-  // stream would say next.
+  // The compressed message, into `into`. False: no memory; the next message begins with an empty
+  // window, which any peer understands.
   [[nodiscard]] bool deflate(std::string_view message, std::string& into) noexcept;
 
  private:

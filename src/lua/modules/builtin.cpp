@@ -19,6 +19,7 @@ constexpr BuiltinModule kModules[] = {
     {"skyloom.require", luaopen_skyloom_require},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skyloom.websocket", luaopen_skyloom_websocket},
     {"skynet.core", luaopen_skynet_core},
     {"skynet.crypt", luaopen_skynet_crypt},
     {"skynet.debugchannel", luaopen_skynet_debugchannel},
