@@ -7,10 +7,12 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
+local deadline = require "skyloom.deadline"
 
 local websocket = {}
 
 local MESSAGE_BYTES_MAX = 1 << 30
+local within = deadline.within
 local PROTOCOL_NAMES = { ws = true, wss = true }
 
 ---@class http.websocket.connection
@@ -30,45 +32,13 @@ local PROTOCOL_NAMES = { ws = true, wss = true }
 
 local connections = {} ---@type table<integer, http.websocket.connection>
 
----@param key string
----@param default integer
----@return integer
-local function number_of(key, default)
-  local text = skynet.getenv(key)
-  if not text then return default end
-  local number = math.tointeger(tonumber(text))
-  if not number or number < 0 then
-    error(("configuration: %s = %q: must be 0 or more"):format(key, text), 0)
-  end
-  return number
-end
-
 local function message_bytes_max()
-  local bytes = number_of("ws_message_max", 256 * 1024)
+  local bytes = deadline.number_of("ws_message_max", 256 * 1024)
   return bytes == 0 and MESSAGE_BYTES_MAX or math.min(bytes, MESSAGE_BYTES_MAX)
 end
 
----Calls f(...), which reads socket `id`. Raises `reason` when it takes longer than `cs` (0: for ever); the
----socket is dead then.
-local function within(id, cs, reason, f, ...)
-  if cs == 0 then return f(...) end
-  local token = {}
-  local is_done, is_late
-  skynet.fork(function()
-    if not is_done then skynet.sleep(cs, token) end
-    if is_done then return end
-    is_late = true
-    socket.shutdown(id)
-  end)
-  local results = table.pack(pcall(f, ...))
-  is_done = true
-  skynet.wakeup(token)
-  if results[1] then return table.unpack(results, 2, results.n) end
-  error(is_late and reason or results[2], 0)
-end
-
 local function cs_of(key)
-  return (number_of(key, 5000) + 9) // 10
+  return deadline.cs_of(key, 5000)
 end
 
 ---@param connection http.websocket.connection

@@ -13,6 +13,10 @@ namespace {
 constexpr BuiltinModule kModules[] = {
     {"client.crypt", luaopen_client_crypt},
     {"client.socket", luaopen_client_socket},
+#if SKYLOOM_WITH_TLS
+    {"ltls.c", luaopen_ltls_c},
+    {"ltls.init.c", luaopen_ltls_init_c},
+#endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.loader", luaopen_skyloom_loader},
