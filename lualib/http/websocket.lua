@@ -54,7 +54,11 @@ local function open_tls(connection, context, host)
   local tls = require "http.tlshelper"
   local session = tls.newtls(connection.is_client and "client" or "server", context, host)
   local start = connection.is_client and tls.init_requestfunc or tls.init_responsefunc
-  start(connection.id, session)()
+  local is_open, failure = pcall(start(connection.id, session))
+  if not is_open then
+    session:close()
+    error(failure, 0)
+  end
   connection.read = tls.readfunc(connection.id, session)
   connection.write = tls.writefunc(connection.id, session)
   connection.finish = tls.closefunc(session, connection.id)
@@ -239,7 +243,8 @@ function websocket.accept(id, handle, protocol, addr, options)
   local is_run, is_served, why = xpcall(serve, story_of, connection, protocol, options)
   if is_run then
     release(connection)
-    return is_served, why
+    if is_served then return true end
+    return false, why
   end
   local failure = is_served
   if connections[id] ~= connection or connection.is_closing and failure == sockethelper.socket_error then

@@ -61,7 +61,9 @@ struct Pair {
        const std::string& host = "good.test")
       : client(std::move(TlsSession::open(client_context, TlsRole::kClient)).value()),
         server(std::move(TlsSession::open(server_context, TlsRole::kServer)).value()) {
-    if (!host.empty()) EXPECT_EQ(story(client.set_host(host)), "");
+    if (!host.empty()) {
+      EXPECT_EQ(story(client.set_host(host)), "");
+    }
   }
 
   // The failures of both sides; empty: a connection. Bytes come in pieces of `size`.

@@ -262,12 +262,7 @@ local function test_websockets()
     for _ = 1, 100 do pcall(connect, port, nil, strangers) end
     check.wait_until(function() return #failures == 100 end)
     socket.close(listener)
-    check.wait_until(function()
-      for _, one in ipairs(socket.netstat()) do
-        if one.type == "SOCKET" then return false end
-      end
-      return true
-    end)
+    check.wait_until(function() return #socket.netstat() == 0 end)
   end)
 end
 
