@@ -31,7 +31,7 @@ inline std::string framed(const TestFrame& frame, WebSocketRole sender = WebSock
   return bytes + payload;
 }
 
-inline std::string framed(const std::vector<TestFrame>& frames) {
+inline std::string framed_all(const std::vector<TestFrame>& frames) {
   std::string bytes;
   for (const TestFrame& frame : frames) bytes += framed(frame);
   return bytes;

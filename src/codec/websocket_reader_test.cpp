@@ -61,8 +61,9 @@ Told read(const std::string& stream, const WebSocketReaderOptions& options = kSe
   return whole;
 }
 
-Told read(const std::vector<TestFrame>& frames, const WebSocketReaderOptions& options = kServer) {
-  return read(framed(frames), options);
+Told read_all(const std::vector<TestFrame>& frames,
+              const WebSocketReaderOptions& options = kServer) {
+  return read(framed_all(frames), options);
 }
 
 TEST(WebSocketReader, Section5Dot1AServerRefusesWhatIsNotMaskedAndAClientWhatIs) {
@@ -76,39 +77,39 @@ TEST(WebSocketReader, Section5Dot1AServerRefusesWhatIsNotMaskedAndAClientWhatIs)
 }
 
 TEST(WebSocketReader, Section5Dot4FragmentsAreJoinedWithControlFramesBetweenThem) {
-  EXPECT_EQ(read({{0x01, "a"}, {0x89, "1"}, {0x00, ""}, {0x8a, "2"}, {0x80, "b"}, {0x82, "c"}}),
+  EXPECT_EQ(read_all({{0x01, "a"}, {0x89, "1"}, {0x00, ""}, {0x8a, "2"}, {0x80, "b"}, {0x82, "c"}}),
             (Told{"ping:1", "pong:2", "text:ab", "binary:c"}));
 }
 
 TEST(WebSocketReader, Section5Dot4FragmentsOutOfOrderAreRefused) {
-  EXPECT_EQ(read({{0x80, "b"}}), Told{"failed 1002"});
-  EXPECT_EQ(read({{0x00, "b"}}), Told{"failed 1002"});
-  EXPECT_EQ(read({{0x01, "a"}, {0x81, "b"}}), Told{"failed 1002"});
-  EXPECT_EQ(read({{0x81, "a"}, {0x80, "b"}}), (Told{"text:a", "failed 1002"}));
+  EXPECT_EQ(read_all({{0x80, "b"}}), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x00, "b"}}), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x01, "a"}, {0x81, "b"}}), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x81, "a"}, {0x80, "b"}}), (Told{"text:a", "failed 1002"}));
 }
 
 TEST(WebSocketReader, Section5Dot5ABrokenControlFrameIsRefused) {
-  EXPECT_EQ(read({{0x89, std::string(125, 'x')}}), Told{"ping:" + std::string(125, 'x')});
-  EXPECT_EQ(read({{0x89, std::string(126, 'x')}}), Told{"failed 1002"});
-  EXPECT_EQ(read({{0x09, ""}}), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x89, std::string(125, 'x')}}), Told{"ping:" + std::string(125, 'x')});
+  EXPECT_EQ(read_all({{0x89, std::string(126, 'x')}}), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x09, ""}}), Told{"failed 1002"});
 }
 
 TEST(WebSocketReader, Section5Dot5Dot1NothingIsReadBehindACloseFrame) {
-  EXPECT_EQ(read({{0x88,
-                   "\x03\xe8"
-                   "bye"},
-                  {0x81, "more"},
-                  {0x83, ""}}),
+  EXPECT_EQ(read_all({{0x88,
+                       "\x03\xe8"
+                       "bye"},
+                      {0x81, "more"},
+                      {0x83, ""}}),
             Told{"close 1000:bye"});
-  EXPECT_EQ(read({{0x88, ""}}), Told{"close 1005:"});
-  EXPECT_EQ(read({{0x88, "\x03"}}), Told{"failed 1002"});
-  EXPECT_EQ(read({{0x88, "\x03\xee"}}), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x88, ""}}), Told{"close 1005:"});
+  EXPECT_EQ(read_all({{0x88, "\x03"}}), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x88, "\x03\xee"}}), Told{"failed 1002"});
 }
 
 TEST(WebSocketReader, Section8Dot1ATextIsUtf8AcrossItsFragmentsAndFailsAtOnce) {
-  EXPECT_EQ(read({{0x01, "\xe2\x82"}, {0x80, "\xac"}}), Told{"text:\xe2\x82\xac"});
-  EXPECT_EQ(read({{0x01, "\xe2\x82"}, {0x80, ""}}), Told{"failed 1007"});
-  EXPECT_EQ(read({{0x82, "\xff"}}), Told{"binary:\xff"});
+  EXPECT_EQ(read_all({{0x01, "\xe2\x82"}, {0x80, "\xac"}}), Told{"text:\xe2\x82\xac"});
+  EXPECT_EQ(read_all({{0x01, "\xe2\x82"}, {0x80, ""}}), Told{"failed 1007"});
+  EXPECT_EQ(read_all({{0x82, "\xff"}}), Told{"binary:\xff"});
   WebSocketReader reader(kServer);
   const std::string frame = framed({0x81, "\xff and a long rest"});
   std::string_view input = std::string_view(frame).substr(0, 7);  // its first byte only
@@ -118,7 +119,8 @@ TEST(WebSocketReader, Section8Dot1ATextIsUtf8AcrossItsFragmentsAndFailsAtOnce) {
 }
 
 TEST(WebSocketReader, ASizeOfOneByteMoreThanTheLimitIsRefusedByItsHeader) {
-  EXPECT_EQ(read({{0x82, std::string(kLimit, 'x')}}), Told{"binary:" + std::string(kLimit, 'x')});
+  EXPECT_EQ(read_all({{0x82, std::string(kLimit, 'x')}}),
+            Told{"binary:" + std::string(kLimit, 'x')});
   WebSocketReader reader(kServer);
   const std::string frame = framed({0x82, std::string(kLimit + 1, 'x')});
   std::string_view input = std::string_view(frame).substr(0, 8);  // the header alone
@@ -130,8 +132,8 @@ TEST(WebSocketReader, ASizeOfOneByteMoreThanTheLimitIsRefusedByItsHeader) {
 
 TEST(WebSocketReader, TheLimitIsOfAllFragmentsTogether) {
   const std::string half(kLimit / 2, 'x');
-  EXPECT_EQ(read({{0x02, half}, {0x80, half}}), Told{"binary:" + half + half});
-  EXPECT_EQ(read({{0x02, half}, {0x00, half}, {0x80, "x"}}), Told{"failed 1009"});
+  EXPECT_EQ(read_all({{0x02, half}, {0x80, half}}), Told{"binary:" + half + half});
+  EXPECT_EQ(read_all({{0x02, half}, {0x00, half}, {0x80, "x"}}), Told{"failed 1009"});
 }
 
 TEST(WebSocketReader, AHugeLengthCostsNothing) {
@@ -152,33 +154,33 @@ TEST(WebSocketReader, Rfc7692TheFirstFragmentOfACompressedMessageIsMarkedAndNoOt
   const std::string hello = deflated("Hello");
   const std::string begin = hello.substr(0, 3);
   const std::string end = hello.substr(3);
-  EXPECT_EQ(read({{0xc1, hello}}, kInflating), Told{"text:Hello"});
-  EXPECT_EQ(read({{0x41, begin}, {0x89, "p"}, {0x80, end}}, kInflating),
+  EXPECT_EQ(read_all({{0xc1, hello}}, kInflating), Told{"text:Hello"});
+  EXPECT_EQ(read_all({{0x41, begin}, {0x89, "p"}, {0x80, end}}, kInflating),
             (Told{"ping:p", "text:Hello"}));
-  EXPECT_EQ(read({{0x41, begin}, {0xc0, end}}, kInflating), Told{"failed 1002"});
-  EXPECT_EQ(read({{0xc9, "p"}}, kInflating), Told{"failed 1002"});
-  EXPECT_EQ(read({{0x81, "plain"}}, kInflating), Told{"text:plain"});
-  EXPECT_EQ(read({{0xc1, hello}}, kServer), Told{"failed 1002"});  // not agreed on
+  EXPECT_EQ(read_all({{0x41, begin}, {0xc0, end}}, kInflating), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0xc9, "p"}}, kInflating), Told{"failed 1002"});
+  EXPECT_EQ(read_all({{0x81, "plain"}}, kInflating), Told{"text:plain"});
+  EXPECT_EQ(read_all({{0xc1, hello}}, kServer), Told{"failed 1002"});  // not agreed on
 }
 
 TEST(WebSocketReader, ACompressedTextIsUtf8WhenItIsInflated) {
-  EXPECT_EQ(read({{0xc1, deflated("\xc3\xa9")}}, kInflating), Told{"text:\xc3\xa9"});
-  EXPECT_EQ(read({{0xc1, deflated("\xc3")}}, kInflating), Told{"failed 1007"});
-  EXPECT_EQ(read({{0xc1, deflated("\xff")}}, kInflating), Told{"failed 1007"});
-  EXPECT_EQ(read({{0xc2, deflated("\xff")}}, kInflating), Told{"binary:\xff"});
+  EXPECT_EQ(read_all({{0xc1, deflated("\xc3\xa9")}}, kInflating), Told{"text:\xc3\xa9"});
+  EXPECT_EQ(read_all({{0xc1, deflated("\xc3")}}, kInflating), Told{"failed 1007"});
+  EXPECT_EQ(read_all({{0xc1, deflated("\xff")}}, kInflating), Told{"failed 1007"});
+  EXPECT_EQ(read_all({{0xc2, deflated("\xff")}}, kInflating), Told{"binary:\xff"});
 }
 
 TEST(WebSocketReader, TheLimitIsOfTheInflatedMessage) {
   const std::string at(kLimit, 'x');
-  EXPECT_EQ(read({{0xc2, deflated(at)}}, kInflating), Told{"binary:" + at});
-  EXPECT_EQ(read({{0xc2, deflated(at + "x")}}, kInflating), Told{"failed 1009"});
-  EXPECT_EQ(read({{0xc2, deflated(std::string(10'000'000, 'x'))}}, kInflating),
+  EXPECT_EQ(read_all({{0xc2, deflated(at)}}, kInflating), Told{"binary:" + at});
+  EXPECT_EQ(read_all({{0xc2, deflated(at + "x")}}, kInflating), Told{"failed 1009"});
+  EXPECT_EQ(read_all({{0xc2, deflated(std::string(10'000'000, 'x'))}}, kInflating),
             Told{"failed 1009"});
 }
 
 TEST(WebSocketReader, CompressedBytesWithoutEndAreRefused) {
   const std::string half(deflated_bytes_max(kLimit) / 2 + 1, '\0');
-  EXPECT_EQ(read({{0x42, half}, {0x00, half}}, kInflating), Told{"failed 1009"});
+  EXPECT_EQ(read_all({{0x42, half}, {0x00, half}}, kInflating), Told{"failed 1009"});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -14,7 +15,7 @@
 namespace skyloom::net {
 
 struct Identity {
-  std::shared_ptr<EVP_PKEY> key;  // tests may: no ADR
+  std::shared_ptr<EVP_PKEY> key;
   std::shared_ptr<X509> certificate;
   std::string certificate_file;
   std::string key_file;

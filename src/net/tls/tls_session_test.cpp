@@ -38,8 +38,8 @@ class TlsTest : public ::testing::Test {
     EXPECT_EQ(story(made.set_authorities(authority.certificate_file.c_str())), "");
     return made;
   }
-  static TlsSession open(const TlsContext& context, TlsRole role) {
-    auto opened = TlsSession::open(context, role);
+  static TlsSession open(const TlsContext& of, TlsRole role) {
+    auto opened = TlsSession::open(of, role);
     EXPECT_TRUE(opened.ok());
     return std::move(opened).value();
   }
