@@ -113,7 +113,7 @@ end
 ---@return {is_secure: boolean, authority: string, host: string, port: integer, path: string}
 function M.parse_url(url)
   local scheme, authority, path = tostring(url):match "^(wss?)://([^/?#@%s%c]+)([^#%s%c]*)$"
-  if not scheme then error(("websocket.connect: %q is no ws:// or wss:// address"):format(url), 3) end
+  if not scheme or path:find "^[^/?]" then error(("websocket.connect: %q is no ws:// or wss:// address"):format(url), 3) end
   local host, port = authority:match "^%[([%x:.]+)%](.*)$"
   if not host then
     host, port = authority:match "^([^:%[%]]+)(.*)$"
