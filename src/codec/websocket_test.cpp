@@ -112,7 +112,8 @@ TEST(WebSocketClosing, Section5Dot5Dot1AClosePayloadIsNothingOrACodeAndAReason) 
   const auto empty = parse_close("");
   ASSERT_TRUE(empty.ok());
   EXPECT_EQ(empty->code, kCloseNoCode);
-  const auto close = parse_close(bytes({0x03, 0xe9}) + "going");
+  const std::string payload = bytes({0x03, 0xe9}) + "going";
+  const auto close = parse_close(payload);
   ASSERT_TRUE(close.ok());
   EXPECT_EQ(close->code, 1001);
   EXPECT_EQ(close->reason, "going");

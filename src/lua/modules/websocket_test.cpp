@@ -67,7 +67,7 @@ TEST(WebSocketModuleTest, AClientMasksEachFrameAnewUnlessItIsGivenAKey) {
     local _, client = pair "none"
     local a, b = client:frame("text", "hello"), client:frame("text", "hello")
     assert(a ~= b and #a == 11 and a:byte(2) == 0x85)
-    return client:frame("text", "hello", "\x37\xfa\x21\x3d") ==
+    return client:frame("text", "Hello", "\x37\xfa\x21\x3d") ==
       "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")"),  // the RFC's example
             "true");
   EXPECT_THAT(run("return pair 'none':frame('text', '', 'abcd')"),

@@ -29,6 +29,9 @@ std::string_view view_of(const char* text) noexcept {
 }  // namespace
 
 void TlsSession::Deleter::operator()(ssl_st* ssl) const noexcept {
+  // Else OpenSSL takes a connection that ends without a goodbye for one that must not be resumed, a
+  // rule that TLS 1.1 has dropped. What has failed with an alert it has struck off already.
+  SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(ssl);
 }
 
