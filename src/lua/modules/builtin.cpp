@@ -11,6 +11,7 @@ namespace skyloom::lua {
 namespace {
 
 constexpr BuiltinModule kModules[] = {
+    {"bson", luaopen_bson},
     {"client.crypt", luaopen_client_crypt},
     {"client.socket", luaopen_client_socket},
 #if SKYLOOM_WITH_TLS
@@ -31,6 +32,7 @@ constexpr BuiltinModule kModules[] = {
     {"skynet.netpack", luaopen_skynet_netpack},
     {"skynet.socketdriver", luaopen_skynet_socketdriver},
     {"skynet.stm", luaopen_skynet_stm},
+    {"sproto.core", luaopen_sproto_core},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <lua.hpp>
 
 extern "C" {
+int luaopen_bson(lua_State* L);
 int luaopen_client_crypt(lua_State* L);
 int luaopen_client_socket(lua_State* L);
 int luaopen_ltls_c(lua_State* L);
@@ -16,4 +17,5 @@ int luaopen_skynet_memory(lua_State* L);
 int luaopen_skynet_netpack(lua_State* L);
 int luaopen_skynet_socketdriver(lua_State* L);
 int luaopen_skynet_stm(lua_State* L);
+int luaopen_sproto_core(lua_State* L);
 }
