@@ -14,6 +14,10 @@ constexpr BuiltinModule kModules[] = {
     {"bson", luaopen_bson},
     {"client.crypt", luaopen_client_crypt},
     {"client.socket", luaopen_client_socket},
+#if SKYLOOM_WITH_TLS
+    {"ltls.c", luaopen_ltls_c},
+    {"ltls.init.c", luaopen_ltls_init_c},
+#endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.http", luaopen_skyloom_http},
@@ -21,6 +25,8 @@ constexpr BuiltinModule kModules[] = {
     {"skyloom.require", luaopen_skyloom_require},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skyloom.websocket", luaopen_skyloom_websocket},
+    {"skynet.cluster.core", luaopen_skynet_cluster_core},
     {"skynet.core", luaopen_skynet_core},
     {"skynet.crypt", luaopen_skynet_crypt},
     {"skynet.debugchannel", luaopen_skynet_debugchannel},
