@@ -14,12 +14,17 @@ constexpr BuiltinModule kModules[] = {
     {"bson", luaopen_bson},
     {"client.crypt", luaopen_client_crypt},
     {"client.socket", luaopen_client_socket},
+#if SKYLOOM_WITH_TLS
+    {"ltls.c", luaopen_ltls_c},
+    {"ltls.init.c", luaopen_ltls_init_c},
+#endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.loader", luaopen_skyloom_loader},
     {"skyloom.require", luaopen_skyloom_require},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skyloom.websocket", luaopen_skyloom_websocket},
     {"skynet.core", luaopen_skynet_core},
     {"skynet.crypt", luaopen_skynet_crypt},
     {"skynet.debugchannel", luaopen_skynet_debugchannel},

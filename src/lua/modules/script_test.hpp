@@ -22,7 +22,12 @@ class Script {
     luaL_getsubtable(state_, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     static constexpr luaL_Reg kModules[] = {{"bson", luaopen_bson},
                                             {"client.crypt", luaopen_client_crypt},
+#if SKYLOOM_WITH_TLS
+                                            {"ltls.c", luaopen_ltls_c},
+                                            {"ltls.init.c", luaopen_ltls_init_c},
+#endif
                                             {"md5.core", luaopen_md5_core},
+                                            {"skyloom.websocket", luaopen_skyloom_websocket},
                                             {"skynet.crypt", luaopen_skynet_crypt},
                                             {"skynet.debugchannel", luaopen_skynet_debugchannel},
                                             {"skynet.memory", luaopen_skynet_memory},
