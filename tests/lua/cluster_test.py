@@ -560,7 +560,8 @@ class CallingTest(ClusterTest):
         tag, *requests = callee.packets
         self.assertRegex(tag, rb"^\x04\([^()]+-peer-\d+\):[0-9a-f]{8}-\d+$")
         self.assertEqual(requests, request_packets("@echo", 1, pack(1)) + request_packets("@echo", 2, pack(2)))
-        node.wait_for_line("<TRACE :[0-9a-f]{8}-[0-9]+> .*cluster peer")
+        node.wait_for_line(r"<TRACE :[0-9a-f]{8}-\d+> \d+ session \(.*-peer-\d+\):")
+        node.wait_for_line(r"<TRACE \(.*-peer-\d+\):[0-9a-f]{8}-\d+> \d+ cluster peer")
         self.assert_stops(node)
 
     def test_who_does_not_answer_the_secret_is_not_called(self):
