@@ -25,6 +25,7 @@ constexpr BuiltinModule kModules[] = {
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},
     {"skyloom.websocket", luaopen_skyloom_websocket},
+    {"skynet.cluster.core", luaopen_skynet_cluster_core},
     {"skynet.core", luaopen_skynet_core},
     {"skynet.crypt", luaopen_skynet_crypt},
     {"skynet.debugchannel", luaopen_skynet_debugchannel},

@@ -11,6 +11,7 @@ int luaopen_ltls_c(lua_State* L);
 int luaopen_ltls_init_c(lua_State* L);
 int luaopen_md5_core(lua_State* L);
 int luaopen_skyloom_websocket(lua_State* L);
+int luaopen_skynet_cluster_core(lua_State* L);
 int luaopen_skynet_crypt(lua_State* L);
 int luaopen_skynet_debugchannel(lua_State* L);
 int luaopen_skynet_memory(lua_State* L);
