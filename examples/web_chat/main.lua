@@ -55,7 +55,8 @@ local function serve(id, addr)
   local read, write = sockethelper.readfunc(id), sockethelper.writefunc(id)
   local code, url, method, header = httpd.read_request(read, 0)
   if code == 200 and method == "GET" and url == "/chat" then
-    return websocket.accept(id, chat, "ws", addr, { upgrade = { url = url, method = method, header = header } })
+    local request = { url = url, method = method, header = header, read = read, write = write }
+    return websocket.accept(id, chat, "ws", addr, { upgrade = request })
   elseif code == 200 and method == "GET" and url == "/" then
     httpd.write_response(write, 200, page,
       { ["content-type"] = "text/html; charset=utf-8", connection = "close" })
