@@ -157,13 +157,20 @@ local function test_handshake()
     local listener, _, port = socket.listen("127.0.0.1", 0)
     socket.start(listener, function(id, addr)
       socket.start(id)
-      local _, url, method, header = httpd.read_request(sockethelper.readfunc(id))
-      websocket.accept(id, echo, "ws", addr, { upgrade = { url = url, method = method, header = header } })
+      local read, write = sockethelper.readfunc(id), sockethelper.writefunc(id)
+      local _, url, method, header = httpd.read_request(read)
+      local request = { url = url, method = method, header = header }
+      if url == "/chat?x=1" then request.read, request.write = read, write end
+      websocket.accept(id, echo, "ws", addr, { upgrade = request })
     end)
     local id = websocket.connect(("ws://127.0.0.1:%d/up"):format(port))
     websocket.write(id, "hello")
     check.equal(websocket.read(id), "hello")
     websocket.close(id)
+    local fd = peers.raw_client({ port = port }, peers.request() .. peers.frame(0x81, "early"))
+    peers.read_head(fd)
+    check.equal({ peers.read_frame(fd) }, { 0x81, "early" }) -- came behind the request, with it
+    socket.close(fd)
     socket.close(listener)
   end)
 end
