@@ -8,6 +8,7 @@ local tls = require "http.tlshelper"
 local websocket = require "http.websocket"
 local check = require "check"
 local peers = require "tls_peers"
+local by_hand = require "websocket_peers"
 local test = check.test
 
 local echo = { message = function(id, data, kind) websocket.write(id, data, kind) end }
@@ -80,6 +81,12 @@ local function test_requests()
     websocket.write(id, "hello")
     check.equal(websocket.read(id), "hello")
     websocket.close(id)
+    local fd, session = peers.connect(server.port)
+    tls.writefunc(fd, session)(by_hand.request() .. by_hand.frame(0x81, "early"))
+    local read, answer = tls.readfunc(fd, session), ""
+    repeat answer = answer .. read() until answer:find("\x81\x05early", 1, true)
+    check.matches(answer, "^HTTP/1.1 101 ")
+    socket.close(fd)
     socket.close(server.listener)
   end)
 end
