@@ -7,8 +7,6 @@ local pool = require "skyloom.http_pool"
 local internal = require "http.internal"
 local sockethelper = require "http.sockethelper"
 
-local STREAM_BYTES_MAX = 1 << 50 -- as good as none: its pieces are the caller's
-
 ---@class http.httpc
 local httpc = {
   --- For a whole request, in cs. nil: 30 s for the connection and for each wait for more of the answer
@@ -100,7 +98,7 @@ end
 
 local function respond(connection, method, text, is_stream)
   connection.response = nil
-  return internal.respond(connection, method, text, is_stream and STREAM_BYTES_MAX
+  return internal.respond(connection, method, text, is_stream and internal.BODY_BYTES_MAX
     or internal.response_bytes_max, not is_stream)
 end
 

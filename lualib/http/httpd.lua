@@ -43,8 +43,9 @@ local function read_request(read, body_bytes_max, write)
   return code, url, method, header, body, is_persistent
 end
 
---- Reads one request: the first byte of its header and the last must not be 10 s apart (http_header_timeout),
---- nor two pieces of the body 30 s (http_body_timeout), as far as `readfunc` is one of http.sockethelper.
+--- Reads one request: its header must have come 10 s after the call (http_header_timeout), and 30 s must not
+--- pass between two pieces of the body (http_body_timeout), as far as `readfunc` is one of http.sockethelper or
+--- http.tlshelper.
 --- What comes behind the request is what the next call with this `readfunc` begins with.
 ---@param readfunc fun(n?: integer): string raises at the end of the stream
 ---@param bodylimit? integer bytes of the body; default http_body_max, 8 MiB

@@ -2,8 +2,8 @@
 -- `read()`, which gives whatever is there and raises at the end of the stream, and `write(text)`.
 -- Messages are read and heads are written in C++ (skyloom.http).
 
-local skynet = require "skynet"
 local http = require "skyloom.http"
+local setting = require "skyloom.setting"
 
 local M = {}
 
@@ -15,21 +15,21 @@ M.unread = setmetatable({}, { __mode = "k" })
 --- What functions that read and write raise when the stream has ended; anything else is a failure.
 M.socket_error = setmetatable({}, { __tostring = function() return "[Socket Error]" end })
 
-local function number_of(key, default)
-  local text = skynet.getenv(key)
-  if not text then return default end
-  local number = math.tointeger(tonumber(text))
-  if not number or number < 1 then
-    error(string.format("%s = %q is no number from 1 on", key, text), 0)
-  end
-  return number
+local function limit(key, default, none)
+  local bytes = setting.bytes(key, default)
+  return bytes == 0 and none or math.min(bytes, none)
 end
 
-M.header_bytes_max = number_of("http_header_max", 8192)
-M.body_bytes_max = number_of("http_body_max", 8 << 20) -- of a request, if the caller names no limit
-M.response_bytes_max = number_of("http_response_max", 64 << 20) -- streams have no limit
-M.header_cs = math.max(1, number_of("http_header_timeout", 10000) // 10) -- for a whole header
-M.body_cs = math.max(1, number_of("http_body_timeout", 30000) // 10) -- without progress
+local function cs_of(key, default_ms)
+  return (setting.number(key, default_ms) + 9) // 10
+end
+
+M.BODY_BYTES_MAX = 1 << 50 -- as good as no limit
+M.header_bytes_max = limit("http_header_max", 8192, 1 << 24)
+M.body_bytes_max = limit("http_body_max", 8 << 20, M.BODY_BYTES_MAX) -- of a request, if the caller names no limit
+M.response_bytes_max = limit("http_response_max", 64 << 20, M.BODY_BYTES_MAX) -- streams have no limit
+M.header_cs = cs_of("http_header_timeout", 10000) -- for a whole header; 0: no deadline
+M.body_cs = cs_of("http_body_timeout", 30000) -- without progress
 
 local function has_host(header)
   for name in pairs(header) do

@@ -52,11 +52,11 @@ end
 --- Connects.
 ---@param host string
 ---@param port? integer
----@param timeout? integer cs; nil: the node's own deadline
+---@param timeout? integer cs; nil or 0: the node's own deadline
 ---@return integer? fd
 ---@return string? failure
 function M.open(host, port, timeout)
-  if not timeout then return open(host, port) end
+  if not timeout or timeout == 0 then return open(host, port) end
   local skynet = require "skynet"
   local token = {}
   local fd, failure, is_late

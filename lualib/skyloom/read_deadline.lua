@@ -34,8 +34,9 @@ local function sweep()
 end
 
 --- From now on the calling coroutine has so long for what it reads.
----@param cs integer
+---@param cs integer 0: no deadline
 function M.set(cs)
+  if cs == 0 then return M.clear() end
   ends[coroutine.running()] = skynet.now() + cs
   sweep_cs = math.min(sweep_cs, math.max(1, cs // 8))
   if not is_sweeping then

@@ -4,8 +4,10 @@ import http.client
 import re
 import socket
 import subprocess
+import tempfile
 import unittest
 
+from certificates import Certificates
 from lua_node import LuaTest, ROOT, SETTINGS
 from node import DEADLINE, connect, receive_all
 
@@ -27,9 +29,56 @@ class ScriptTest(LuaTest):
         node.wait_for_line("header 200 413, body 200 413$")
         self.assert_stops(node)
 
+    def test_a_limit_of_0_is_none(self):
+        node = self.start_lua("http_limits", http_header_max=0, http_body_max=0, http_header_timeout=0)
+        node.wait_for_line("header 200 200, body 200 200$")
+        self.assert_stops(node)
+
     def test_a_limit_that_is_no_number_is_told(self):
         node = self.start_lua("http_limits", http_header_max="many")
-        node.wait_for_line('http_header_max = "many" is no number from 1 on')
+        node.wait_for_line('the key http_header_max is "many": it should be a number of bytes')
+
+
+def curl(*arguments, data=None):
+    return subprocess.run(["curl", "--silent", "--show-error", "--max-time", str(DEADLINE), *arguments],
+                          input=data, capture_output=True, check=False)
+
+
+class TlsTest(LuaTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        certificates = Certificates(folder.name)
+        certificates.make("good")
+        cls.authority = str(certificates.certificate("authority"))
+        cls.settings = {"certfile": certificates.certificate("good"), "keyfile": certificates.key("good")}
+
+    def test_client_and_server_speak_over_tls(self):
+        self.assert_stops(self.run_script("https_script", tls_ca=self.authority, handshake_timeout=60000,
+                                          **self.settings))
+
+    def test_a_pool_of_agents_serves_both_protocols(self):
+        for protocol in ("http", "https"):
+            with self.subTest(protocol=protocol):
+                node = self.start_lua("web_pool", web_protocol=protocol, **self.settings)
+                port = node.wait_for_line(r"web pool on (\d+)$")[1]
+                for i in range(6):
+                    done = curl("--cacert", self.authority, "-H", "X-Y: z", "-d", "a=b",
+                                f"{protocol}://127.0.0.1:{port}/a%20b?c=%2B{i}")
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    for line in (b"method: POST", b"path: /a b", b"query: c = +%d" % i, b"x-y = z", b"body: a=b"):
+                        self.assertIn(line, done.stdout.split(b"\n"))
+                large = curl("--cacert", self.authority, "-d", "x" * 8193, "--write-out", "%{http_code}",
+                             f"{protocol}://127.0.0.1:{port}/")
+                self.assertEqual(large.stdout, b"413", large.stderr)
+                self.assert_stops(node)
+
+    def test_a_server_that_nobody_vouches_for_is_not_asked(self):
+        node = self.start_lua("https_stranger", **self.settings)
+        node.wait_for_line("refused: tls")
+        self.assert_stops(node)
 
 
 class WebTest(LuaTest):
@@ -51,8 +100,7 @@ class WebTest(LuaTest):
             return receive_all(client)
 
     def curl(self, *arguments, data=None):
-        done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", str(DEADLINE), *arguments],
-                              input=data, capture_output=True, check=False)
+        done = curl(*arguments, data=data)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 

@@ -55,7 +55,7 @@ class TlsTest(LuaTest):
         self.assert_stops(self.run_script("tls_deadline_script", **self.settings(handshake_timeout=3000)))
 
     def test_http_goes_over_tls(self):
-        self.assert_stops(self.run_script("https_script", **self.settings(http_header_timeout=2000)))
+        self.assert_stops(self.run_script("tls_http_script", **self.settings(http_header_timeout=2000)))
 
     def test_handshakes_leave_no_memory_behind(self):
         count = full_or(100000, 400)
