@@ -49,7 +49,7 @@ class HttpPeersTest(LuaTest):
 
     def test_wrk_finds_no_error(self):
         node, port = self.start_web()
-        done = subprocess.run(["wrk", "-t1", "-c32", "-d1s", "--timeout", f"{DEADLINE}s",
+        done = subprocess.run(["wrk", "-t1", "-c32", "-d1s", "--timeout", f"{int(DEADLINE)}s",
                                f"http://127.0.0.1:{port}/greet?name=wrk"],
                               capture_output=True, text=True, timeout=2 * DEADLINE, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
