@@ -189,13 +189,16 @@ end
 local function serve(connection, protocol, options)
   local handshake = require "skyloom.websocket_handshake"
   local cs = cs_of "handshake_timeout"
-  if protocol == "wss" then
+  local upgrade = options.upgrade
+  if upgrade and upgrade.read then
+    connection.read, connection.write = upgrade.read, upgrade.write
+  elseif protocol == "wss" then
     open_tls(connection, options.tls or require("http.tlshelper").servercontext())
   else
     open_plain(connection)
   end
   call(connection, "connect")
-  local request = options.upgrade
+  local request = upgrade
     or within(connection.id, cs, "websocket: no request within handshake_timeout", handshake.read_request, connection)
   local is_open, reason = handshake.answer(connection, request, message_bytes_max(), options.protocols)
   if not is_open then
@@ -224,8 +227,9 @@ end
 ---@param handle table<string, function>
 ---@param protocol? "ws"|"wss" default "ws"
 ---@param addr? string what addrinfo() gives
----@param options? {upgrade?: {header: table, method: string, url: string}, protocols?: string[], tls?: userdata}
---- upgrade: the request, when it has been read already; protocols: the subprotocols to choose from
+---@param options? {upgrade?: table, protocols?: string[], tls?: userdata} upgrade: the request, when it has been read
+--- already: `url`, `method`, `header`, and maybe the functions `read` and `write` that it came through, so that nothing
+--- behind it is lost, and TLS goes on; protocols: the subprotocols to choose from
 ---@return boolean is_served false: the handshake, the protocol or a callback failed
 ---@return string? why
 function websocket.accept(id, handle, protocol, addr, options)

@@ -5,7 +5,7 @@ import tempfile
 import unittest
 
 from certificates import Certificates
-from lua_node import LuaTest
+from lua_node import LuaTest, SANITIZE, full_or
 from node import DEADLINE, free_port, wait_until
 
 import socket
@@ -27,7 +27,7 @@ class TlsTest(LuaTest):
         return {
             "certfile": self.certificates.certificate("good"), "keyfile": self.certificates.key("good"),
             "tls_ca": self.certificates.certificate("authority"), "tls_folder": self.certificates.folder,
-            "handshake_timeout": 500, **more,
+            "handshake_timeout": 60000, **more,
         }
 
     def start_server(self, name, *options):
@@ -50,6 +50,25 @@ class TlsTest(LuaTest):
         ports = {f"tls_port_{name}": self.start_server(name) for name in ("good", "expired", "self", "other")}
         ports["tls_port_old"] = self.start_server("good", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
         self.assert_stops(self.run_script("tls_script", **self.settings(**ports)))
+
+    def test_a_peer_that_stalls_is_dropped_at_the_deadline(self):
+        self.assert_stops(self.run_script("tls_deadline_script", **self.settings(handshake_timeout=3000)))
+
+    def test_http_goes_over_tls(self):
+        self.assert_stops(self.run_script("tls_http_script", **self.settings(http_header_timeout=2000)))
+
+    def test_handshakes_leave_no_memory_behind(self):
+        count = full_or(100000, 400)
+        node = self.start_lua("tls_many", **self.settings(tls_count=count))
+        found = node.wait_for_line(r"handshakes: (\d+), resumed: (\d+), KiB: (\d+), then (\d+)",
+                                   deadline=full_or(1800, 2 * DEADLINE))
+        told, resumed, before, after = map(int, found.groups())
+        print(found[0])
+        self.assertEqual(told, count)
+        self.assertGreater(resumed, 0)
+        if not SANITIZE:  # their allocators keep what is freed
+            self.assertLess(after - before, 8 * 1024)
+        self.assert_stops(node)
 
     def s_client(self, port, *options):
         """What openssl's client prints when it says hello to the echo on `port`."""

@@ -24,6 +24,9 @@ constexpr const char* kSessionType = "ltls session";
 constexpr size_t kProtocolBytesMax = 255;  // of a name in ALPN
 constexpr size_t kProtocolsBytesMax = 1024;
 
+// What OpenSSL holds for a connection, which Lua can't see.
+constexpr int kSessionKib = 32;
+
 struct Context {
   std::optional<net::TlsContext> tls;
 };
@@ -188,6 +191,8 @@ int new_session(lua_State* L) {
   (void)check_context(L, 2);
   const bool has_host = !lua_isnoneornil(L, 3) && role == TlsRole::kClient;
   const std::string_view host = has_host ? check_text(L, 3) : std::string_view();
+  // The collector is told, else sessions that nobody closes pile up before it looks for them.
+  lua_gc(L, LUA_GCSTEP, kSessionKib);
   auto* const session = push_object<Session>(L, kSessionType);
   FailureText text;
   if (!open_session(*session, *static_cast<Context*>(lua_touserdata(L, 2)), role, text) ||

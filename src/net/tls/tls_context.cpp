@@ -95,7 +95,6 @@ TlsResult<TlsContext> TlsContext::create() noexcept {
   (void)state.release();  // free_state() has it now
   SSL_CTX* const raw = context.get();
   if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 ||
-      SSL_CTX_set_default_verify_paths(raw) != 1 ||
       SSL_CTX_set_session_id_context(raw, kSessionIdContext, sizeof kSessionIdContext) != 1) {
     return tls_failure("tls: context");
   }
@@ -136,7 +135,9 @@ TlsResult<void> TlsContext::set_authorities(const char* file) noexcept {
     return tls_failure(what << file);
   }
   SSL_CTX_set_cert_store(context_.get(), store);  // owns it
-  state_of(context_.get()).sessions.clear();      // they were verified against others
+  State& state = state_of(context_.get());
+  state.has_authorities = true;
+  state.sessions.clear();  // they were verified against others
   return {};
 }
 

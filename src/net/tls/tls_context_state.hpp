@@ -20,6 +20,7 @@ struct TlsContext::State {
   static constexpr size_t kSessionsMax = 256;  // of servers that a client may come back to
 
   TlsVerification verification = TlsVerification::kPeer;
+  bool has_authorities = false;  // the system's are read by the first client: it takes 20 ms
   std::string protocols;
   std::map<std::string, SslSessionHandle, std::less<>> sessions;  // by the server's name
 };

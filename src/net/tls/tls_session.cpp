@@ -79,6 +79,9 @@ TlsResult<void> TlsSession::prepare() noexcept {
   if (std::exchange(has_started_, true) || role_ == TlsRole::kServer) return {};
   TlsContext::State& state = TlsContext::state_of(SSL_get_SSL_CTX(ssl_.get()));
   const bool is_verifying = state.verification == TlsVerification::kPeer;
+  if (is_verifying && !std::exchange(state.has_authorities, true)) {
+    (void)SSL_CTX_set_default_verify_paths(SSL_get_SSL_CTX(ssl_.get()));  // none: nobody is trusted
+  }
   SSL_set_verify(ssl_.get(), is_verifying ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (host_.empty()) {
     if (!is_verifying) return {};
