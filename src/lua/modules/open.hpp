@@ -7,10 +7,15 @@ extern "C" {
 int luaopen_client_crypt(lua_State* L);
 int luaopen_client_socket(lua_State* L);
 int luaopen_md5_core(lua_State* L);
+int luaopen_skyloom_shared(lua_State* L);
 int luaopen_skynet_crypt(lua_State* L);
+int luaopen_skynet_datasheet_core(lua_State* L);
 int luaopen_skynet_debugchannel(lua_State* L);
 int luaopen_skynet_memory(lua_State* L);
+int luaopen_skynet_multicast_core(lua_State* L);
 int luaopen_skynet_netpack(lua_State* L);
+int luaopen_skynet_sharedata_core(lua_State* L);
+int luaopen_skynet_sharetable_core(lua_State* L);
 int luaopen_skynet_socketdriver(lua_State* L);
 int luaopen_skynet_stm(lua_State* L);
 }

@@ -20,13 +20,19 @@ class Script {
   Script() : state_(lua_newstate(allocate, this)) {
     luaL_openlibs(state_);
     luaL_getsubtable(state_, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    static constexpr luaL_Reg kModules[] = {{"client.crypt", luaopen_client_crypt},
-                                            {"md5.core", luaopen_md5_core},
-                                            {"skynet.crypt", luaopen_skynet_crypt},
-                                            {"skynet.debugchannel", luaopen_skynet_debugchannel},
-                                            {"skynet.memory", luaopen_skynet_memory},
-                                            {"skynet.stm", luaopen_skynet_stm},
-                                            {nullptr, nullptr}};
+    static constexpr luaL_Reg kModules[] = {
+        {"client.crypt", luaopen_client_crypt},
+        {"md5.core", luaopen_md5_core},
+        {"skynet.crypt", luaopen_skynet_crypt},
+        {"skyloom.shared", luaopen_skyloom_shared},
+        {"skynet.datasheet.core", luaopen_skynet_datasheet_core},
+        {"skynet.debugchannel", luaopen_skynet_debugchannel},
+        {"skynet.memory", luaopen_skynet_memory},
+        {"skynet.multicast.core", luaopen_skynet_multicast_core},
+        {"skynet.sharedata.core", luaopen_skynet_sharedata_core},
+        {"skynet.sharetable.core", luaopen_skynet_sharetable_core},
+        {"skynet.stm", luaopen_skynet_stm},
+        {nullptr, nullptr}};
     luaL_setfuncs(state_, kModules, 0);
     lua_pushcfunction(state_, push_block);
     lua_setglobal(state_, "block");
