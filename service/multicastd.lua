@@ -133,9 +133,10 @@ local without_answer = { DEL = true, DELR = true, USUB = true, USUBR = true }
 skynet.register_protocol {
   name = "multicast",
   id = skynet.PTYPE_MULTICAST,
-  unpack = core.packremote,
-  dispatch = function(channel, source, package, size)
-    skynet.ignoreret()
+  unpack = function(msg, sz) return msg, sz end,
+  dispatch = function(channel, source, msg, sz)
+    skynet.ignoreret()  -- whatever fails: the session is no request's
+    local package, size = core.packremote(msg, sz)
     if is_ours(channel) then
       publish(channel, source, package, size)
     else

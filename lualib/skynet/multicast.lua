@@ -72,20 +72,22 @@ function methods:unsubscribe()
 end
 
 --- The bytes are needed until they are unpacked, and no longer: the dispatch function may wait.
-local function unpack_and_close(unpack, package, ...)
-  local closed <close> = setmetatable({}, { __close = function() core.close(package) end })
-  return unpack(...)
+local function close_and_return(package, is_done, ...)
+  core.close(package)
+  if not is_done then error((...), 0) end
+  return ...
 end
 
 skynet.register_protocol {
   name = "multicast",
   id = skynet.PTYPE_MULTICAST,
-  unpack = core.unpack,
-  dispatch = function(channel, source, package, msg, sz)
-    skynet.ignoreret()
+  unpack = function(msg, sz) return msg, sz end,
+  dispatch = function(channel, source, letter, size)
+    skynet.ignoreret()  -- whatever fails: the session is no request's
+    local package, msg, sz = core.unpack(letter, size)
     local self = subscribed[channel]
     if not self then return core.close(package) end
-    self.__dispatch(self, source, unpack_and_close(self.__unpack, package, msg, sz))
+    self.__dispatch(self, source, close_and_return(package, pcall(self.__unpack, msg, sz)))
   end,
 }
 

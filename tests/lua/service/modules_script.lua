@@ -186,9 +186,10 @@ local function test_types()
   end
 
   test("editors know exactly the functions that there are", function()
-    for _, name in ipairs { "client.socket", "md5.core", "skyloom.skynet", "skynet.codecache", "skynet.core",
-                            "skynet.crypt", "skynet.debugchannel", "skynet.memory", "skynet.netpack",
-                            "skynet.profile", "skynet.socketdriver", "skynet.stm" } do
+    for _, name in ipairs { "client.socket", "md5.core", "skyloom.shared", "skyloom.skynet", "skynet.codecache", "skynet.core",
+                            "skynet.crypt", "skynet.datasheet.core", "skynet.debugchannel", "skynet.memory",
+                            "skynet.multicast.core", "skynet.netpack", "skynet.profile", "skynet.sharedata.core",
+                            "skynet.sharetable.core", "skynet.socketdriver", "skynet.stm" } do
       check.equal({ name, told_functions(name) }, { name, functions_of(name) })
     end
   end)
