@@ -30,7 +30,8 @@ SECONDS = 120
 # Path: steps of the short walk; the long one has twice as many. Enough that what happens seldom (a
 # ring that grows, a collection of garbage) is spread evenly.
 PATHS = dict(mailbox=6400, dispatch=6400, message=6400, socket_read=6400, socket_send=6400, frame_echo=6400,
-             timer=3200, lua_call=3200, lua_echo=3200)
+             timer=3200, lua_call=3200, lua_echo=3200, table_index=6400, shared_index=6400, table_pairs=6400,
+             shared_pairs=6400, table_rows=6400, shared_rows=6400)
 
 
 class Failure(Exception):

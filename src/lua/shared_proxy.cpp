@@ -12,8 +12,10 @@ constexpr int kMetamethods = 5;
 // what is not there by itself, and pairs() is Lua's own.
 constexpr uint32_t kWholeEntriesMax = 64;
 
-const char kCacheType = 0;  // the key of the registry's field
-const char kOwner = 0;      // the key of the proxy in an incomplete cache
+// The keys of the registry's fields.
+const char kCacheType = 0;
+const char kWeakCacheType = 0;
+const char kOwner = 0;  // the key of the proxy in an incomplete cache
 
 // The metatable of the proxy at `index`, pushed. False, and nothing pushed: it is no proxy.
 bool push_proxy_metatable(lua_State* L, int index) {
@@ -107,22 +109,33 @@ int refuse_reading(lua_State* L) {
 int start_pairs(lua_State* L);
 int read_through(lua_State* L);
 
-// An empty cache for the proxy at `proxy`, pushed.
-void push_cache(lua_State* L, int proxy) {
-  lua_newtable(L);
-  lua_pushvalue(L, proxy);
-  lua_rawsetp(L, -2, &kOwner);
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kCacheType) != LUA_TTABLE) {
+// What an incomplete cache does with the proxies in it.
+enum class Hold { kStrong, kWeak };
+
+// Sets the metatable of the cache on top of the stack.
+void set_cache_type(lua_State* L, Hold hold) {
+  const char* const key = hold == Hold::kStrong ? &kCacheType : &kWeakCacheType;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) != LUA_TTABLE) {
     lua_pop(L, 1);
     lua_createtable(L, 0, 2);
     lua_pushcfunction(L, read_through);
     lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
+    if (hold == Hold::kWeak) {
+      lua_pushliteral(L, "v");
+      lua_setfield(L, -2, "__mode");
+    }
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &kCacheType);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
   }
   lua_setmetatable(L, -2);
+}
+
+// An empty cache for the proxy at `proxy`, pushed.
+void push_cache(lua_State* L, int proxy, Hold hold) {
+  lua_newtable(L);
+  lua_pushvalue(L, proxy);
+  lua_rawsetp(L, -2, &kOwner);
+  set_cache_type(L, hold);
 }
 
 struct Child {
@@ -148,7 +161,7 @@ void push_proxy(lua_State* L, const Child& child) {
     lua_pushvalue(L, child.key);
     lua_rawseti(L, -2, kKey);
   }
-  push_cache(L, proxy);
+  push_cache(L, proxy, Hold::kStrong);
   lua_setfield(L, -2, "__index");
   static constexpr luaL_Reg kFunctions[] = {{"__newindex", refuse_change},
                                             {"__len", length},
@@ -311,9 +324,12 @@ int start_pairs(lua_State* L) {
   return 3;
 }
 
-// Gives the proxy at `proxy` the box at `box` and the table `table` of it, and its children what
-// they are there.
-void move_level(lua_State* L, int proxy, int box, uint32_t table, Orphans orphans);
+// Where a proxy and what is below it goes.
+struct Target {
+  int box;  // index
+  Orphans orphans;
+  Hold hold;
+};
 
 void lose_level(lua_State* L, int proxy);
 
@@ -329,28 +345,29 @@ void for_each_child(lua_State* L, int cache, Act act) {
   }
 }
 
-void move_level(lua_State* L, int proxy, int box, uint32_t table, Orphans orphans) {
+// Gives the proxy at `proxy` the table `table` of the target, and its children what they are there.
+void move_level(lua_State* L, int proxy, uint32_t table, const Target& target) {
   luaL_checkstack(L, LUA_MINSTACK, nullptr);
   const int base = lua_gettop(L);
   if (!push_proxy_metatable(L, proxy)) return;
   lua_getfield(L, base + 1, "__index");
-  lua_pushvalue(L, box);
+  lua_pushvalue(L, target.box);
   lua_rawseti(L, base + 1, kBox);
   lua_pushinteger(L, table);
   lua_rawseti(L, base + 1, kTable);
-  push_cache(L, proxy);
+  push_cache(L, proxy, target.hold);
   lua_pushvalue(L, -1);
   lua_setfield(L, base + 1, "__index");
   if (lua_type(L, base + 2) == LUA_TTABLE) {
     for_each_child(L, base + 2, [&](int key, int child) {
-      const SharedTree& tree = box_at(L, box)->object->tree();
+      const SharedTree& tree = box_at(L, target.box)->object->tree();
       const SharedValue value = tree.find(table, shared_key(L, key, tree));
       if (value.kind == SharedKind::kTable) {
-        move_level(L, child, box, static_cast<uint32_t>(value.bits), orphans);
+        move_level(L, child, static_cast<uint32_t>(value.bits), target);
         lua_pushvalue(L, key);
         lua_pushvalue(L, child);
         lua_rawset(L, base + 3);
-      } else if (orphans == Orphans::kFail) {
+      } else if (target.orphans == Orphans::kFail) {
         lose_level(L, child);
       }
     });
@@ -369,6 +386,20 @@ void lose_level(lua_State* L, int proxy) {
   lua_setfield(L, base + 1, "__index");
   if (lua_type(L, base + 2) == LUA_TTABLE) {
     for_each_child(L, base + 2, [L](int, int child) { lose_level(L, child); });
+  }
+  lua_settop(L, base);
+}
+
+// After a flush: what is still there is in use.
+void hold_level(lua_State* L, int proxy) {
+  luaL_checkstack(L, LUA_MINSTACK, nullptr);
+  const int base = lua_gettop(L);
+  if (!push_proxy_metatable(L, proxy)) return;
+  lua_getfield(L, base + 1, "__index");
+  if (lua_type(L, base + 2) == LUA_TTABLE && lua_rawgetp(L, base + 2, &kOwner) != LUA_TNIL) {
+    lua_settop(L, base + 2);
+    set_cache_type(L, Hold::kStrong);
+    for_each_child(L, base + 2, [L](int, int child) { hold_level(L, child); });
   }
   lua_settop(L, base);
 }
@@ -393,15 +424,19 @@ SharedPlace shared_place(lua_State* L, int index) {
 }
 
 void move_shared_proxy(lua_State* L, int index, int box, Orphans orphans) {
-  move_level(L, lua_absindex(L, index), lua_absindex(L, box), SharedTree::kRoot, orphans);
+  move_level(L, lua_absindex(L, index), SharedTree::kRoot,
+             {.box = lua_absindex(L, box), .orphans = orphans, .hold = Hold::kStrong});
 }
 
 void flush_shared_proxy(lua_State* L, int index) {
   index = lua_absindex(L, index);
   const SharedPlace place = check_place(L, index);
   lua_rawgeti(L, -1, kBox);
-  move_level(L, index, lua_gettop(L), place.table, Orphans::kKeep);
+  move_level(L, index, place.table,
+             {.box = lua_gettop(L), .orphans = Orphans::kKeep, .hold = Hold::kWeak});
   lua_pop(L, 2);
+  lua_gc(L, LUA_GCCOLLECT);
+  hold_level(L, index);
 }
 
 int shared_next(lua_State* L) {

@@ -3,8 +3,7 @@
 //
 //   proxy -> metatable {[1] box, [2] table's number or false, [3] parent or false, [4] key,
 //                       __index = cache, __newindex, __len, __pairs, __metatable = false}
-//   cache {key = value or proxy ...}; while it is not complete its metatable asks the tree and is
-//         weak, so that a proxy nobody uses goes.
+//   cache {key = value or proxy ...}; while it is not complete its metatable asks the tree.
 //
 // Every proxy keeps its parent: all that are in use are reached from the root when a newer version
 // takes the place of an older one (move_shared_proxy). May raise: no local has a destructor.
@@ -34,7 +33,7 @@ enum class Orphans {
 };
 // Lets the root proxy at `index` and all proxies below it read what the box at `box` keeps.
 void move_shared_proxy(lua_State* L, int index, int box, Orphans orphans);
-// Forgets what was read.
+// Forgets what was read, except the proxies that are in use: collects garbage to know them.
 void flush_shared_proxy(lua_State* L, int index);
 
 // For Lua: next() that knows proxies, too.

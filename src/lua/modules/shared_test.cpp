@@ -235,7 +235,7 @@ TEST_F(SharedTest, AFlushForgetsNothingThatIsInUse) {
   EXPECT_EQ(run("return a[1] .. t.b[1] .. t.c"), "123");
 }
 
-TEST_F(SharedTest, PartsThatNobodyUsesAreCollected) {
+TEST_F(SharedTest, AFlushForgetsPartsThatNobodyUses) {
   EXPECT_EQ(run(R"(
     local plain = {}
     for i = 1, 2000 do plain[i] = {i, i} end
@@ -246,8 +246,13 @@ TEST_F(SharedTest, PartsThatNobodyUsesAreCollected) {
       for _, row in ipairs(t) do local _ = row[1] end
       for _, row in pairs(t) do local _ = row[1] end
     end
-    collectgarbage() collectgarbage()
-    return collectgarbage "count" - before < 200)"),
+    local last = t[2000]
+    collectgarbage()
+    assert(t[2000] == last and collectgarbage "count" - before > 200)
+    shared.flush(t)
+    assert(t[2000] == last and t[1][1] == 1)
+    collectgarbage()
+    return collectgarbage "count" - before < 200 and t[2000] == last)"),
             "true");
 }
 
