@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "base/mutex.hpp"
 #include "lua/shared_tree.hpp"

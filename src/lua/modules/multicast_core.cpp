@@ -131,7 +131,7 @@ int unpack(lua_State* L) {
 }
 
 // bind(ptr, n): n calls of close() end it; the block at ptr is freed -> package
-int bind(lua_State* L) {
+int bind_package(lua_State* L) {
   const uint64_t id = check_letter(L);
   const lua_Integer count = check_range(L, 2, "references", 0, UINT32_MAX);
   if (!actor::packages().set_references(id, static_cast<uint32_t>(count))) {
@@ -142,7 +142,7 @@ int bind(lua_State* L) {
   return 1;
 }
 
-int close(lua_State* L) {
+int close_one(lua_State* L) {
   if (!close_package(open_packages(L), check_shared_id(L, 1))) return refuse_package(L);
   return 0;
 }
@@ -180,8 +180,8 @@ void push_open(lua_State* L) {
 extern "C" int luaopen_skynet_multicast_core(lua_State* L) {
   using namespace skyloom::lua;
   static constexpr luaL_Reg kFunctions[] = {
-      {"pack", pack},   {"packremote", pack_copy}, {"unpack", unpack},  {"bind", bind},
-      {"close", close}, {"remote", take_remote},   {"nextid", next_id}, {nullptr, nullptr}};
+      {"pack", pack},       {"packremote", pack_copy}, {"unpack", unpack},  {"bind", bind_package},
+      {"close", close_one}, {"remote", take_remote},   {"nextid", next_id}, {nullptr, nullptr}};
   luaL_newlibtable(L, kFunctions);
   push_open(L);
   luaL_setfuncs(L, kFunctions, 1);

@@ -106,7 +106,7 @@ int new_matrix(lua_State* L) {
 }
 
 // clone(number) -> read-only table
-int clone(lua_State* L) {
+int clone_table(lua_State* L) {
   check_box_of(L, 1);
   push_shared_root(L, -1);
   return 1;
@@ -145,7 +145,7 @@ int is_shared_table(lua_State* L) {
 extern "C" int luaopen_skynet_sharetable_core(lua_State* L) {
   using namespace skyloom::lua;
   static constexpr luaL_Reg kFunctions[] = {{"matrix", new_matrix},
-                                            {"clone", clone},
+                                            {"clone", clone_table},
                                             {"stackvalues", stack_values},
                                             {"is_sharedtable", is_shared_table},
                                             {nullptr, nullptr}};
