@@ -15,6 +15,7 @@ constexpr uint32_t kWholeEntriesMax = 64;
 // The keys of the registry's fields.
 const char kCacheType = 0;
 const char kWeakCacheType = 0;
+
 const char kOwner = 0;  // the key of the proxy in an incomplete cache
 
 // The metatable of the proxy at `index`, pushed. False, and nothing pushed: it is no proxy.
@@ -30,7 +31,6 @@ bool push_proxy_metatable(lua_State* L, int index) {
 
 // Of a proxy's metatable at `index`.
 SharedPlace place_of(lua_State* L, int index) {
-  const SharedPlace place{nullptr, 0};
   index = lua_absindex(L, index);
   lua_rawgeti(L, index, kTable);
   lua_rawgeti(L, index, kBox);
@@ -39,9 +39,9 @@ SharedPlace place_of(lua_State* L, int index) {
   const bool is_there = lua_isinteger(L, -2) != 0;
   lua_pop(L, 2);
   if (box == nullptr || !is_there || table < 0 || table >= box->object->tree().tables()) {
-    return place;
+    return {};
   }
-  return {&box->object->tree(), static_cast<uint32_t>(table)};
+  return {&box->object->tree(), static_cast<uint32_t>(table), box->object->id()};
 }
 
 // "a.b": the keys from the root to the proxy whose metatable is on top, in whose place it comes.
@@ -270,14 +270,14 @@ uint32_t position_behind(lua_State* L, int key, const SharedPlace& place) {
   return position + 1;
 }
 
-// Upvalues of an iterator: the tree and the table that it is in, the key it gave last, the position
-// behind it.
-enum Upvalue { kInTree = 1, kInTable = 2, kLastKey = 3, kPosition = 4 };
+// Upvalues of an iterator: the version and the table that it is in, the key it gave last, the
+// position behind it.
+enum Upvalue { kInVersion = 1, kInTable = 2, kLastKey = 3, kPosition = 4 };
 
 bool is_where_it_was(lua_State* L, const SharedPlace& place) {
-  return lua_touserdata(L, lua_upvalueindex(kInTree)) == place.tree &&
+  return !lua_isnil(L, 2) && lua_rawequal(L, 2, lua_upvalueindex(kLastKey)) != 0 &&
          lua_tointeger(L, lua_upvalueindex(kInTable)) == place.table &&
-         lua_rawequal(L, 2, lua_upvalueindex(kLastKey)) != 0;
+         static_cast<uint64_t>(lua_tointeger(L, lua_upvalueindex(kInVersion))) == place.version;
 }
 
 // (proxy, key): Lua's next() for one walk through a table, which need not search for the key.
@@ -289,8 +289,8 @@ int iterate(lua_State* L) {
     position = static_cast<uint32_t>(lua_tointeger(L, lua_upvalueindex(kPosition)));
   } else {
     position = position_behind(L, 2, place);
-    lua_pushlightuserdata(L, const_cast<SharedTree*>(place.tree));
-    lua_replace(L, lua_upvalueindex(kInTree));
+    lua_pushinteger(L, static_cast<lua_Integer>(place.version));
+    lua_replace(L, lua_upvalueindex(kInVersion));
     lua_pushinteger(L, place.table);
     lua_replace(L, lua_upvalueindex(kInTable));
   }
@@ -417,7 +417,7 @@ bool is_shared_proxy(lua_State* L, int index) {
 }
 
 SharedPlace shared_place(lua_State* L, int index) {
-  if (!push_proxy_metatable(L, index)) return {nullptr, 0};
+  if (!push_proxy_metatable(L, index)) return {};
   const SharedPlace place = place_of(L, -1);
   lua_pop(L, 1);
   return place;

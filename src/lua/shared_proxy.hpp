@@ -21,8 +21,9 @@ bool is_shared_proxy(lua_State* L, int index);
 
 // A table of a tree, as a proxy has it.
 struct SharedPlace {
-  const SharedTree* tree;  // null: the value is no proxy, or of a table that is gone
-  uint32_t table;
+  const SharedTree* tree = nullptr;  // null: the value is no proxy, or of a table that is gone
+  uint32_t table = 0;
+  uint64_t version = 0;  // number of the object
 };
 SharedPlace shared_place(lua_State* L, int index);
 

@@ -106,8 +106,8 @@ TEST_F(SharedTest, AnIteratorGoesOnFromAnyKey) {
     local t = share {1, 2, {}, 4}
     local step, state = pairs(t)
     assert(step(state, 3) == 4 and step(state, 1) == 2 and step(state, nil) == 1)
-    return tostring(step(state, 4)))"),
-            "nil");
+    return tostring(step(state, 4)) .. step(state, nil) .. tostring(step(state)))"),
+            "nil11");
 }
 
 TEST_F(SharedTest, NothingCanBeChanged) {
