@@ -85,10 +85,9 @@ TEST_F(MulticastCoreTest, BytesStayWhileTheyAreOpenWhateverOthersClose) {
   Script forger;
   lua_getglobal(script_.state(), "package_of_another");
   lua_pushlightuserdata(forger.state(), lua_touserdata(script_.state(), -1));
-  lua_setglobal(forger.state(), "package");
+  lua_setglobal(forger.state(), "forged");
   lua_settop(script_.state(), 0);
-  EXPECT_EQ(forger.run("require('skynet.multicast.core').close(package) return 'closed'"),
-            "closed");
+  EXPECT_EQ(forger.run("require('skynet.multicast.core').close(forged) return 'closed'"), "closed");
   EXPECT_THAT(run("mc.close(package_of_another)"), HasSubstr("no package"));
 }
 
