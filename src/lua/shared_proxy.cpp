@@ -29,15 +29,16 @@ bool push_proxy_metatable(lua_State* L, int index) {
   return false;
 }
 
-// Of a proxy's metatable at `index`.
+// Of a proxy's metatable at `index`. Pushes the box, which keeps the tree while it is looked at:
+// any allocation may run a finalizer, and that may give the proxy another one.
 SharedPlace place_of(lua_State* L, int index) {
   index = lua_absindex(L, index);
-  lua_rawgeti(L, index, kTable);
   lua_rawgeti(L, index, kBox);
   const SharedBox* const box = box_at(L, -1);
-  const lua_Integer table = lua_tointeger(L, -2);
-  const bool is_there = lua_isinteger(L, -2) != 0;
-  lua_pop(L, 2);
+  lua_rawgeti(L, index, kTable);
+  const lua_Integer table = lua_tointeger(L, -1);
+  const bool is_there = lua_isinteger(L, -1) != 0;
+  lua_pop(L, 1);
   if (box == nullptr || !is_there || table < 0 || table >= box->object->tree().tables()) {
     return {};
   }
@@ -81,11 +82,11 @@ int raise_gone(lua_State* L, int metatable) {
   return luaL_error(L, "The key [%s] doesn't exist after update", lua_tostring(L, -1));
 }
 
-// The place of the proxy at `index`; pushes its metatable.
+// The place of the proxy at `index`; pushes its metatable and its box.
 SharedPlace check_place(lua_State* L, int index) {
   if (!push_proxy_metatable(L, index)) luaL_typeerror(L, index, "shared table");
   const SharedPlace place = place_of(L, -1);
-  if (place.tree == nullptr) raise_gone(L, lua_gettop(L));
+  if (place.tree == nullptr) raise_gone(L, lua_gettop(L) - 1);
   return place;
 }
 
@@ -209,7 +210,7 @@ void push_value(lua_State* L, const Child& at, int cache, const SharedValue& val
 int read_through(lua_State* L) {
   lua_settop(L, 2);
   if (lua_type(L, 1) != LUA_TTABLE || lua_rawgetp(L, 1, &kOwner) != LUA_TTABLE) return 0;
-  const SharedPlace place = check_place(L, 3);  // its metatable: 4
+  const SharedPlace place = check_place(L, 3);  // its box: 5
   if (is_read_whole(place)) {
     complete(L, 1, place);
     lua_pushvalue(L, 2);
@@ -218,16 +219,14 @@ int read_through(lua_State* L) {
   }
   const SharedValue value = place.tree->find(place.table, shared_key(L, 2, *place.tree));
   if (value.kind == SharedKind::kNil) return 0;
-  lua_rawgeti(L, 4, kBox);
   push_value(L, {.box = 5, .parent = 3, .key = 2, .table = static_cast<uint32_t>(value.bits)}, 1,
              value, *place.tree);
   return 1;
 }
 
 // Pushes key and value of the first entry from `position` on, and returns the position behind it;
-// pushes nil when there is none. The proxy is at `proxy`, its metatable at `metatable`.
-uint32_t push_entry(lua_State* L, int proxy, int metatable, const SharedPlace& place,
-                    uint32_t position) {
+// pushes nil when there is none. The proxy is argument 1, its metatable at 3, its box at 4.
+uint32_t push_entry(lua_State* L, const SharedPlace& place, uint32_t position) {
   const SharedTree& tree = *place.tree;
   const uint32_t entries = tree.entries(place.table);
   while (position < entries && tree.entry(place.table, position).value.kind == SharedKind::kNil) {
@@ -244,17 +243,13 @@ uint32_t push_entry(lua_State* L, int proxy, int metatable, const SharedPlace& p
     return position + 1;
   }
   const int key = lua_gettop(L);
-  lua_getfield(L, metatable, "__index");
+  lua_getfield(L, 3, "__index");
   lua_pushvalue(L, key);
   if (lua_type(L, -2) == LUA_TTABLE && lua_rawget(L, -2) == LUA_TNIL) {
     lua_pop(L, 1);
-    lua_rawgeti(L, metatable, kBox);
     push_value(L,
-               {.box = lua_gettop(L),
-                .parent = proxy,
-                .key = key,
-                .table = static_cast<uint32_t>(pair.value.bits)},
-               lua_gettop(L) - 1, pair.value, tree);
+               {.box = 4, .parent = 1, .key = key, .table = static_cast<uint32_t>(pair.value.bits)},
+               key + 1, pair.value, tree);
   }
   lua_replace(L, key + 1);
   lua_settop(L, key + 1);
@@ -294,12 +289,12 @@ int iterate(lua_State* L) {
     lua_pushinteger(L, place.table);
     lua_replace(L, lua_upvalueindex(kInTable));
   }
-  position = push_entry(L, 1, 3, place, position);
-  lua_pushvalue(L, 4);
+  position = push_entry(L, place, position);
+  lua_pushvalue(L, 5);
   lua_replace(L, lua_upvalueindex(kLastKey));
   lua_pushinteger(L, position);
   lua_replace(L, lua_upvalueindex(kPosition));
-  return lua_gettop(L) - 3;
+  return lua_gettop(L) - 4;
 }
 
 // (proxy) -> iterator, state, nil
@@ -307,10 +302,10 @@ int start_pairs(lua_State* L) {
   lua_settop(L, 1);
   const SharedPlace place = check_place(L, 1);
   lua_getfield(L, 2, "__index");
-  if (is_read_whole(place) && lua_type(L, 3) == LUA_TTABLE) {
-    if (lua_rawgetp(L, 3, &kOwner) != LUA_TNIL) complete(L, 3, place);
+  if (is_read_whole(place) && lua_type(L, 4) == LUA_TTABLE) {
+    if (lua_rawgetp(L, 4, &kOwner) != LUA_TNIL) complete(L, 4, place);
     lua_pushcfunction(L, shared_next);
-    lua_pushvalue(L, 3);
+    lua_pushvalue(L, 4);
     lua_pushnil(L);
     return 3;
   }
@@ -417,9 +412,12 @@ bool is_shared_proxy(lua_State* L, int index) {
 }
 
 SharedPlace shared_place(lua_State* L, int index) {
-  if (!push_proxy_metatable(L, index)) return {};
+  if (!push_proxy_metatable(L, index)) {
+    lua_pushnil(L);
+    return {};
+  }
   const SharedPlace place = place_of(L, -1);
-  lua_pop(L, 1);
+  lua_remove(L, -2);
   return place;
 }
 
@@ -431,7 +429,6 @@ void move_shared_proxy(lua_State* L, int index, int box, Orphans orphans) {
 void flush_shared_proxy(lua_State* L, int index) {
   index = lua_absindex(L, index);
   const SharedPlace place = check_place(L, index);
-  lua_rawgeti(L, -1, kBox);
   move_level(L, index, place.table,
              {.box = lua_gettop(L), .orphans = Orphans::kKeep, .hold = Hold::kWeak});
   lua_pop(L, 2);
@@ -445,8 +442,8 @@ int shared_next(lua_State* L) {
   if (push_proxy_metatable(L, 1)) {
     const SharedPlace place = place_of(L, 3);
     if (place.tree == nullptr) return raise_gone(L, 3);
-    push_entry(L, 1, 3, place, position_behind(L, 2, place));
-    return lua_gettop(L) - 3;
+    push_entry(L, place, position_behind(L, 2, place));
+    return lua_gettop(L) - 4;
   }
   return lua_next(L, 1) != 0 ? 2 : (lua_pushnil(L), 1);
 }

@@ -25,6 +25,7 @@ struct SharedPlace {
   uint32_t table = 0;
   uint64_t version = 0;  // number of the object
 };
+// Pushes what keeps the tree.
 SharedPlace shared_place(lua_State* L, int index);
 
 // What becomes of proxies whose key the newer version has not, or not as a table.

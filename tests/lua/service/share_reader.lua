@@ -50,6 +50,8 @@ end
 
 function command.unsubscribe() channel:unsubscribe() end
 
+function command.collect() collectgarbage() end
+
 function command.received() return received end
 
 function command.exit() skynet.exit() end
