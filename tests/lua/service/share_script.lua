@@ -236,13 +236,10 @@ local function test_datasheet()
     local last = dump.dump { same = 1, changed = 1, gone = 1, inner = { 1, { 2 } } }
     local current = dump.dump { same = 1, changed = 1.0, new = { 3 }, inner = { 1, { 4 } } }
     check.equal(dump.diff(last, last), nil)
-    check.equal(dump.diff(last, current), {
-      changed = {
-        changed = { value = 1.0 }, new = { value = { 3 } },
-        inner = { changed = { [2] = { changed = { { value = 4 } }, gone = {} } }, gone = {} },
-      },
-      gone = { "gone" },
-    })
+    local diff = dump.diff(last, current)
+    check.equal(diff.changed.inner, { changed = { [2] = { changed = { { value = 4 } }, gone = {} } }, gone = {} })
+    diff.changed.inner = nil
+    check.equal(diff, { changed = { changed = { value = 1.0 }, new = { value = { 3 } } }, gone = { "gone" } })
   end)
   test("unknown sheets and what cannot be shared raise", function()
     check.raises("call failed", datasheet.query, "unknown")
