@@ -71,10 +71,9 @@ int push_value(lua_State* L, const Found& found, const SharedValue& value) {
 
 // new(table) -> object
 int new_object(lua_State* L) {
-  const SharedBox* const box = build_shared(L, 1);
+  SharedBox* const box = build_shared(L, 1);
   push_shared_address(L, {box->object->id(), SharedTree::kRoot});
-  // Whoever has the number decides how many references it has: the box's is none.
-  const_cast<SharedBox*>(box)->drop();
+  box->drop();  // a reference that nobody counted
   return 1;
 }
 
