@@ -285,6 +285,18 @@ local function test_multicast()
     channel:publish "after"
     check.equal(count_received(4)[4][2], "after")
   end)
+  test("a message that a service has not read when it ends closes its package", function()
+    local core = require "skynet.multicast.core"
+    local mortal = skynet.newservice "share_reader"
+    local package, size = core.pack(skynet.pack "unread")
+    local letter = skynet.tostring(package, size)
+    local copy = require("skynet.socketdriver").str2p(letter)
+    core.bind(package, 1)
+    skynet.redirect(mortal, skynet.self(), "multicast", 1, letter)
+    skynet.kill(mortal)
+    check.wait_until(function() return not pcall(core.unpack, copy, size) end)
+    skynet.trash(copy, size)
+  end)
   test("another pack and unpack may be used", function()
     local seen
     local own = multicast.new { pack = function(s) return skynet.pack(s .. "!") end,
