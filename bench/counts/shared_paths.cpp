@@ -29,6 +29,7 @@ constexpr const char* kPairs = R"(
   local row = t[1]
   for _ = 1, times do
     for key, value in pairs(row) do end
+    for key, value in pairs(t) do end
   end)";
 constexpr const char* kRows = R"(
   local t, times = ...

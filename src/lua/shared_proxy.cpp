@@ -11,6 +11,9 @@ constexpr int kMetamethods = 5;
 // A table that has no others and so few entries is read whole by its first use: then Lua finds even
 // what is not there by itself, and pairs() is Lua's own.
 constexpr uint32_t kWholeEntriesMax = 64;
+// The same for any table by pairs(), which would come to each entry anyway. What is larger is
+// walked through entry by entry, because a loop may end early.
+constexpr uint32_t kWalkedWholeEntriesMax = 4096;
 
 // The keys of the registry's fields.
 const char kCacheType = 0;
@@ -174,18 +177,38 @@ void push_proxy(lua_State* L, const Child& child) {
   lua_setmetatable(L, proxy);
 }
 
-// Reads the whole table into the cache at `cache`, which is complete then.
-void complete(lua_State* L, int cache, const SharedPlace& place) {
+struct Level {
+  int proxy;  // indices
+  int box;
+  int cache;
+};
+
+// Reads the whole table into the cache, which is complete then.
+void complete(lua_State* L, const Level& level, const SharedPlace& place) {
+  luaL_checkstack(L, LUA_MINSTACK, nullptr);
   for (uint32_t position = 0; position < place.tree->entries(place.table); ++position) {
     const SharedPair pair = place.tree->entry(place.table, position);
     push_shared_scalar(L, *place.tree, pair.key);
+    const int key = lua_gettop(L);
     push_shared_scalar(L, *place.tree, pair.value);
-    lua_rawset(L, cache);
+    if (pair.value.kind == SharedKind::kTable) {
+      lua_pushvalue(L, key);
+      lua_rawget(L, level.cache);
+      lua_replace(L, key + 1);
+      if (lua_isnil(L, key + 1)) {
+        lua_settop(L, key);
+        push_proxy(L, {.box = level.box,
+                       .parent = level.proxy,
+                       .key = key,
+                       .table = static_cast<uint32_t>(pair.value.bits)});
+      }
+    }
+    lua_rawset(L, level.cache);
   }
   lua_pushnil(L);
-  lua_rawsetp(L, cache, &kOwner);
+  lua_rawsetp(L, level.cache, &kOwner);
   lua_pushnil(L);
-  lua_setmetatable(L, cache);
+  lua_setmetatable(L, level.cache);
 }
 
 bool is_read_whole(const SharedPlace& place) noexcept {
@@ -212,7 +235,7 @@ int read_through(lua_State* L) {
   if (lua_type(L, 1) != LUA_TTABLE || lua_rawgetp(L, 1, &kOwner) != LUA_TTABLE) return 0;
   const SharedPlace place = check_place(L, 3);  // its box: 5
   if (is_read_whole(place)) {
-    complete(L, 1, place);
+    complete(L, {.proxy = 3, .box = 5, .cache = 1}, place);
     lua_pushvalue(L, 2);
     lua_rawget(L, 1);
     return 1;
@@ -302,8 +325,11 @@ int start_pairs(lua_State* L) {
   lua_settop(L, 1);
   const SharedPlace place = check_place(L, 1);
   lua_getfield(L, 2, "__index");
-  if (is_read_whole(place) && lua_type(L, 4) == LUA_TTABLE) {
-    if (lua_rawgetp(L, 4, &kOwner) != LUA_TNIL) complete(L, 4, place);
+  const bool is_small = place.tree->entries(place.table) <= kWalkedWholeEntriesMax;
+  if (is_small && lua_type(L, 4) == LUA_TTABLE) {
+    if (lua_rawgetp(L, 4, &kOwner) != LUA_TNIL) {
+      complete(L, {.proxy = 1, .box = 3, .cache = 4}, place);
+    }
     lua_pushcfunction(L, shared_next);
     lua_pushvalue(L, 4);
     lua_pushnil(L);

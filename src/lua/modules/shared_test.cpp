@@ -54,7 +54,7 @@ TEST_F(SharedTest, APartReadTwiceIsTheSameTable) {
 }
 
 TEST_F(SharedTest, PairsGivesEachEntryOnce) {
-  for (const char* size : {"0", "1", "5", "64", "65", "1000"}) {
+  for (const char* size : {"0", "1", "5", "64", "65", "1000", "2000"}) {
     EXPECT_EQ(run(std::string(R"(
       local plain, n = {}, )") +
                   size + R"(
@@ -101,12 +101,17 @@ TEST_F(SharedTest, NextKnowsThemAndPlainTables) {
   EXPECT_THAT(run("shared.next(5)"), HasSubstr("table expected"));
 }
 
+// Larger than what pairs() reads at once.
+constexpr const char* kLarge = R"(
+  large = {{}}
+  for i = 2, 5000 do large[i] = i end)";
+
 TEST_F(SharedTest, AnIteratorGoesOnFromAnyKey) {
+  run(kLarge);
   EXPECT_EQ(run(R"(
-    local t = share {1, 2, {}, 4}
-    local step, state = pairs(t)
+    local step, state = pairs(share(large))
     assert(step(state, 3) == 4 and step(state, 1) == 2 and step(state, nil) == 1)
-    return tostring(step(state, 4)) .. step(state, nil) .. tostring(step(state)))"),
+    return tostring(step(state, 5000)) .. step(state, nil) .. tostring((step(state))))"),
             "nil11");
 }
 
@@ -213,15 +218,30 @@ TEST_F(SharedTest, APartThatIsGoneKeepsWhatItWasWhereThatIsWanted) {
   EXPECT_EQ(run("shared.move(t, core.new {}, true) return b[1] .. a.c .. tostring(t.a)"), "12nil");
 }
 
-TEST_F(SharedTest, AWalkThroughATableThatMovesGoesOnInTheNewOne) {
-  run("t = share {{}, 1, 2}");
+TEST_F(SharedTest, AWalkThroughATableThatMovesEndsWithWhatItBegan) {
   EXPECT_EQ(run(R"(
+    local t, seen = share {a = 1, b = {2}, c = 3}, {}
+    for key, value in pairs(t) do
+      seen[#seen + 1] = key
+      if #seen == 1 then shared.move(t, core.new {b = {5}, d = 4}) end
+      if key == "b" then assert(value[1] == 5 or #seen == 1) end
+    end
+    table.sort(seen)
+    return table.concat(seen) .. listed(t):gsub("table: %S+", "table"))"),
+            "abcb=table d=4");
+}
+
+TEST_F(SharedTest, AWalkThroughALargeTableThatMovesGoesOnInTheNewOne) {
+  run(kLarge);
+  EXPECT_EQ(run(R"(
+    t = share(large)
     local step, state = pairs(t)
     local first = step(state, nil)
     shared.move(t, core.new {5, "new", {}})
     return select(2, step(state, first)))"),
             "new");
   EXPECT_THAT(run(R"(
+    t = share(large)
     local step, state = pairs(t)
     local first = step(state, nil)
     shared.move(t, core.new {other = {}})
