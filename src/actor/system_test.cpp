@@ -183,10 +183,30 @@ TEST_F(SystemTest, ASliceEndsBehindAMessageThatTookLongAndAnotherServiceHasItsTu
   system_.run_one();
   EXPECT_EQ(handled, 2);
   EXPECT_EQ(other_record.size(), 0u);
-  system_.run_one();
+  for (int slice = 0; slice < 2; ++slice) system_.run_one();
   EXPECT_EQ(other_record.size(), 1u);
   system_.run_until_idle();
   EXPECT_EQ(handled, 10);
+}
+
+TEST_F(SystemTest, BehindALongSliceTimeAloneEndsTheNextOne) {
+  const uint32_t slow =
+      spawn(system_, Handler([&](Service&, const Seen&) { clock_.advance(kSliceTimeMax); }));
+  Record record;
+  const Puppet quick = puppet(&record);
+  system_.push(slow, Message(kTypeText, 0, 0));
+  constexpr size_t kCount = 3 * kSliceMessagesMax;
+  for (size_t count = 0; count < kCount; ++count) {
+    system_.push(quick.handle, Message(kTypeText, 0, 0));
+  }
+  system_.run_one();
+  system_.run_one();
+  EXPECT_EQ(record.size(), kCount);
+  for (size_t count = 0; count < kCount; ++count) {
+    system_.push(quick.handle, Message(kTypeText, 0, 0));
+  }
+  system_.run_one();
+  EXPECT_EQ(record.size(), kCount + kSliceMessagesMax) << "that one was short";
 }
 
 TEST_F(SystemTest, AChainOfTwoServicesDoesNotStarveTheQueue) {
