@@ -11,8 +11,13 @@ namespace skyloom::lua {
 namespace {
 
 constexpr BuiltinModule kModules[] = {
+    {"bson", luaopen_bson},
     {"client.crypt", luaopen_client_crypt},
     {"client.socket", luaopen_client_socket},
+#if SKYLOOM_WITH_TLS
+    {"ltls.c", luaopen_ltls_c},
+    {"ltls.init.c", luaopen_ltls_init_c},
+#endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.loader", luaopen_skyloom_loader},
@@ -20,6 +25,8 @@ constexpr BuiltinModule kModules[] = {
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.shared", luaopen_skyloom_shared},
     {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skyloom.websocket", luaopen_skyloom_websocket},
+    {"skynet.cluster.core", luaopen_skynet_cluster_core},
     {"skynet.core", luaopen_skynet_core},
     {"skynet.crypt", luaopen_skynet_crypt},
     {"skynet.datasheet.core", luaopen_skynet_datasheet_core},
@@ -31,6 +38,7 @@ constexpr BuiltinModule kModules[] = {
     {"skynet.sharetable.core", luaopen_skynet_sharetable_core},
     {"skynet.socketdriver", luaopen_skynet_socketdriver},
     {"skynet.stm", luaopen_skynet_stm},
+    {"sproto.core", luaopen_sproto_core},
 };
 
 }  // namespace
