@@ -40,32 +40,29 @@ local function leave(channel, handle)
   skynet.send(owner_of(channel), "lua", "USUBR", channel)
 end
 
---- One reference for each subscriber, and `others`; what cannot be delivered gives its own back.
-local function publish_here(channel, source, package, size, others)
-  local group = groups[channel]
-  local count = group and counts[channel] or 0
-  local letter = skynet.tostring(package, size)
-  local id = core.bind(package, count + others)
-  if count == 0 then return end
-  for handle in pairs(group) do
+--- What cannot be delivered gives its reference back.
+local function publish_here(channel, source, id, letter)
+  for handle in pairs(groups[channel] or {}) do
     if not skynet.redirect(handle, source, "multicast", channel, letter) then core.close(id) end
   end
 end
 
---- The package is open then.
-local function publish_there(channel, source, package, size)
-  local id, msg, sz = core.unpack(package, size)
+local function publish_there(channel, source, letter)
+  local id, msg, sz = core.unpack(letter)
   local bytes = skynet.tostring(msg, sz)
   for multicastd in pairs(remotes[channel]) do
     skynet.redirect(multicastd, source, "multicast", channel, bytes)
   end
-  return id
+  core.close(id)
 end
 
-local function publish(channel, source, package, size)
-  local open = remotes[channel] and publish_there(channel, source, package, size)
-  publish_here(channel, source, package, size, open and 1 or 0)
-  if open then core.close(open) end
+--- One reference for each subscriber, and one for the way to other nodes. `package` is looked up, not read: whoever
+--- sends PUB can invent it.
+local function publish(channel, source, package)
+  local count = counts[channel] or 0
+  local id, letter = core.bind(package, count + (remotes[channel] and 1 or 0))
+  if remotes[channel] then publish_there(channel, source, letter) end
+  publish_here(channel, source, id, letter)
 end
 
 function command.NEW()
@@ -122,8 +119,8 @@ function command.USUBR(source, channel)
   if not next(set) then remotes[channel] = nil end
 end
 
-function command.PUB(source, channel, package, size)
-  if is_ours(channel) then return publish(channel, source, package, size) end
+function command.PUB(source, channel, package)
+  if is_ours(channel) then return publish(channel, source, package) end
   skynet.redirect(owner_of(channel), source, "multicast", channel, core.remote(package))
 end
 
@@ -136,12 +133,7 @@ skynet.register_protocol {
   unpack = function(msg, sz) return msg, sz end,
   dispatch = function(channel, source, msg, sz)
     skynet.ignoreret()  -- whatever fails: the session is no request's
-    local package, size = core.packremote(msg, sz)
-    if is_ours(channel) then
-      publish(channel, source, package, size)
-    else
-      publish_here(channel, source, package, size, 0)
-    end
+    publish(channel, source, (core.packremote(msg, sz)))
   end,
 }
 

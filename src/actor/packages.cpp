@@ -48,6 +48,22 @@ bool Packages::close(uint64_t id) noexcept {
   return true;
 }
 
+bool Packages::add_letter(const void* letter, uint64_t id) noexcept {
+  base::MutexLock lock(mutex_);
+  return base::try_allocate([&]() SKYLOOM_NO_THREAD_SAFETY_ANALYSIS {
+    letters_.insert_or_assign(letter, id);  // an older one has been freed by somebody else
+  });
+}
+
+uint64_t Packages::take_letter(const void* letter) noexcept {
+  base::MutexLock lock(mutex_);
+  const auto found = letters_.find(letter);
+  if (found == letters_.end()) return 0;
+  const uint64_t id = found->second;
+  letters_.erase(found);
+  return id;
+}
+
 Packages& packages() noexcept {
   static Packages packages;
   return packages;

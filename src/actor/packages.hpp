@@ -34,6 +34,12 @@ class Packages {
   bool set_references(uint64_t id, uint32_t count) noexcept;
   bool close(uint64_t id) noexcept;
 
+  // The block in which a package's number goes to multicastd as a pointer. It is looked up before
+  // it is read: a script can send any pointer. False: no memory.
+  bool add_letter(const void* letter, uint64_t id) noexcept;
+  // The number of the package, once; 0: no such letter. The block is the caller's then.
+  uint64_t take_letter(const void* letter) noexcept;
+
  private:
   struct Package {
     PackagePointer bytes;
@@ -43,6 +49,7 @@ class Packages {
   base::Mutex mutex_;
   uint64_t next_id_ SKYLOOM_GUARDED_BY(mutex_) = 1;
   std::unordered_map<uint64_t, Package> packages_ SKYLOOM_GUARDED_BY(mutex_);
+  std::unordered_map<const void*, uint64_t> letters_ SKYLOOM_GUARDED_BY(mutex_);
 };
 
 // One for the process: services of all workers meet here.

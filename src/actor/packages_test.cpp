@@ -45,6 +45,15 @@ TEST(PackagesTest, APackageForNobodyIsClosed) {
   EXPECT_FALSE(packages.close(id));
 }
 
+TEST(PackagesTest, ALetterIsTakenOnceAndOneThatSomebodyMadeUpNever) {
+  Packages packages;
+  const char letter = 'x';
+  EXPECT_EQ(packages.take_letter(&letter), 0u);
+  EXPECT_TRUE(packages.add_letter(&letter, 7));
+  EXPECT_EQ(packages.take_letter(&letter), 7u);
+  EXPECT_EQ(packages.take_letter(&letter), 0u);
+}
+
 TEST(PackagesTest, ANumberThatSomebodyMadeUpFindsNothing) {
   Packages packages;
   add(packages, "text");

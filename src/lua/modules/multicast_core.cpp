@@ -34,7 +34,9 @@ char* make_package(char* bytes, size_t size) noexcept {
   const uint64_t id = actor::packages().add(payload, size);
   if (id == 0) return nullptr;
   std::memcpy(letter.get(), &id, sizeof id);
-  return letter.release();
+  if (actor::packages().add_letter(letter.get(), id)) return letter.release();
+  actor::packages().close(id);
+  return nullptr;
 }
 
 const actor::PackageBytes* open_package(OpenPackages& open, uint64_t id) noexcept {
@@ -49,6 +51,13 @@ bool close_package(OpenPackages& open, uint64_t id) noexcept {
   const auto found = open.packages.find(id);
   if (found != open.packages.end()) open.packages.erase(found);
   return actor::packages().close(id);
+}
+
+// The number in the letter, which ends; 0: nobody packed it, or it was taken before.
+uint64_t open_letter(void* letter) noexcept {
+  const uint64_t id = actor::packages().take_letter(letter);
+  if (id != 0) std::free(letter);
+  return id;
 }
 
 // A copy of the package's bytes; the package is closed.
@@ -74,13 +83,20 @@ OpenPackages& open_packages(lua_State* L) {
   return *static_cast<OpenPackages*>(lua_touserdata(L, lua_upvalueindex(1)));
 }
 
-// The number in the block at argument 1, which is as Skynet's: a light userdata.
+// The bytes of a message: at a pointer as a dispatch function has them, or the string of bind().
 uint64_t check_letter(lua_State* L) {
-  luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
-  const void* const letter = lua_touserdata(L, 1);
-  luaL_argcheck(L, letter != nullptr, 1, "a null pointer");
+  PointedBytes letter{nullptr, 0};
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    letter.data = const_cast<char*>(lua_tolstring(L, 1, &letter.size));
+  } else {
+    letter = check_pointed(L, 1);
+  }
   uint64_t id = 0;
-  std::memcpy(&id, letter, sizeof id);
+  if (letter.size != sizeof id) {
+    luaL_error(L, "Invalid multicast package size %I: must be %d",
+               static_cast<LUAI_UACINT>(letter.size), static_cast<int>(sizeof id));
+  }
+  std::memcpy(&id, letter.data, sizeof id);
   return id;
 }
 
@@ -114,13 +130,8 @@ int pack_copy(lua_State* L) {
   return push_package(L, copy, bytes.size);
 }
 
-// unpack(ptr, sz) of a message -> package, ptr, sz: the bytes are there until close(package)
+// unpack(ptr, sz) or unpack(letter) -> package, ptr, sz: the bytes are there until close(package)
 int unpack(lua_State* L) {
-  const PointedBytes letter = check_pointed(L, 1);
-  if (letter.size != sizeof(uint64_t)) {
-    return luaL_error(L, "Invalid multicast package size %I: must be %d",
-                      static_cast<LUAI_UACINT>(letter.size), static_cast<int>(sizeof(uint64_t)));
-  }
   const uint64_t id = check_letter(L);
   const actor::PackageBytes* const bytes = open_package(open_packages(L), id);
   if (bytes == nullptr) return refuse_package(L);
@@ -130,16 +141,18 @@ int unpack(lua_State* L) {
   return 3;
 }
 
-// bind(ptr, n): n calls of close() end it; the block at ptr is freed -> package
+// bind(ptr, n): n calls of close() end it; the block at ptr is freed -> package, and the letter as
+// a string, the content of the messages to the n readers
 int bind_package(lua_State* L) {
-  const uint64_t id = check_letter(L);
+  luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
   const lua_Integer count = check_range(L, 2, "references", 0, UINT32_MAX);
+  const uint64_t id = open_letter(lua_touserdata(L, 1));
   if (!actor::packages().set_references(id, static_cast<uint32_t>(count))) {
     return refuse_package(L);
   }
-  std::free(lua_touserdata(L, 1));
   push_shared_id(L, id);
-  return 1;
+  lua_pushlstring(L, reinterpret_cast<const char*>(&id), sizeof id);
+  return 2;
 }
 
 int close_one(lua_State* L) {
@@ -149,10 +162,9 @@ int close_one(lua_State* L) {
 
 // remote(ptr) -> ptr, sz: a copy of its bytes, the caller's; package and block at ptr are freed
 int take_remote(lua_State* L) {
-  const uint64_t id = check_letter(L);
+  luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
   PointedBytes copy{nullptr, 0};
-  if (!take_copy(id, copy)) return refuse_package(L);
-  std::free(lua_touserdata(L, 1));
+  if (!take_copy(open_letter(lua_touserdata(L, 1)), copy)) return refuse_package(L);
   lua_pushlightuserdata(L, copy.data);
   lua_pushinteger(L, static_cast<lua_Integer>(copy.size));
   return 2;

@@ -49,6 +49,25 @@ TEST_F(MulticastCoreTest, AllReadersSeeTheSameBytes) {
             "payloadpayloadfalse");
 }
 
+// Whoever sends PUB to multicastd can send any pointer.
+TEST_F(MulticastCoreTest, ALetterIsLookedUpAndNotRead) {
+  EXPECT_THAT(run("mc.bind(made_up, 1)"), HasSubstr("no package"));
+  EXPECT_THAT(run("mc.remote(made_up)"), HasSubstr("no package"));
+  EXPECT_THAT(run("p = mc.pack(block 'x') mc.close(mc.bind(p, 1)) mc.bind(p, 1)"),
+              HasSubstr("no package"));
+}
+
+TEST_F(MulticastCoreTest, TheStringOfBindIsWhatReadersGet) {
+  EXPECT_EQ(run(R"(
+    local package, letter = mc.bind(mc.pack(block("payload")), 1)
+    local id, msg, size = mc.unpack(letter)
+    assert(id == package)
+    local result = text(msg, size)
+    mc.close(id)
+    return result)"),
+            "payload");
+}
+
 TEST_F(MulticastCoreTest, APackageForNobodyIsGone) {
   EXPECT_THAT(run("mc.close(mc.bind(mc.pack(block('x')), 0))"), HasSubstr("no package"));
 }
@@ -93,30 +112,17 @@ TEST_F(MulticastCoreTest, BytesStayWhileTheyAreOpenWhateverOthersClose) {
 
 TEST_F(MulticastCoreTest, WhatNobodyPackedIsRefused) {
   EXPECT_THAT(run("unpack(('x'):rep(8))"), HasSubstr("no package"));
+  EXPECT_THAT(run("mc.unpack('x')"), HasSubstr("Invalid multicast package size 1"));
   EXPECT_THAT(run("unpack('short')"), HasSubstr("Invalid multicast package size 5"));
   EXPECT_THAT(run("unpack(('x'):rep(9))"), HasSubstr("package size 9"));
   run("good, size = mc.pack(block 'x')");
   EXPECT_THAT(run("mc.close(made_up)"), HasSubstr("no package"));
-  for (const char* call : {"mc.pack()",
-                           "mc.pack('x')",
-                           "mc.pack(made_up)",
-                           "mc.pack(made_up, -1)",
-                           "mc.packremote('x', 1)",
-                           "mc.packremote(made_up, -1)",
-                           "mc.unpack()",
-                           "mc.unpack('x', 8)",
-                           "mc.bind()",
-                           "mc.bind('x', 1)",
-                           "mc.bind(made_up)",
-                           "mc.bind(made_up, 'x')",
-                           "mc.bind(good, -1)",
-                           "mc.bind(good, 1 << 32)",
-                           "mc.close()",
-                           "mc.close('x')",
-                           "mc.remote()",
-                           "mc.remote('x')",
-                           "mc.nextid()",
-                           "mc.nextid('x')"}) {
+  for (const char* call :
+       {"mc.pack()", "mc.pack('x')", "mc.pack(made_up)", "mc.pack(made_up, -1)",
+        "mc.packremote('x', 1)", "mc.packremote(made_up, -1)", "mc.unpack()", "mc.bind()",
+        "mc.bind('x', 1)", "mc.bind(made_up)", "mc.bind(made_up, 'x')", "mc.bind(good, -1)",
+        "mc.bind(good, 1 << 32)", "mc.close()", "mc.close('x')", "mc.remote()", "mc.remote('x')",
+        "mc.nextid()", "mc.nextid('x')"}) {
     EXPECT_THAT(run(call), HasSubstr(": bad argument")) << call;
   }
   EXPECT_EQ(run("mc.close(mc.bind(good, 1))"), "nil");

@@ -231,7 +231,9 @@ end
 
 local function test_old_names()
   test("the module names of old programs are there", function()
-    for name in string.gmatch("crypt datacenter memory netpack profile snax socket socketchannel socketdriver stm", "%S+") do
+    local names = "crypt datacenter memory mqueue multicast netpack profile sharedata sharemap snax socket socketchannel "
+      .. "socketdriver stm"
+    for name in string.gmatch(names, "%S+") do
       check.equal({ name, rawequal(require("compat10." .. name), require("skynet." .. name)) }, { name, true })
     end
   end)

@@ -10,6 +10,7 @@ local objects = {}
 local command = {}
 local channel
 local received = {}
+local map
 
 function command.open(kind, name, ...)
   local object = libraries[kind].query(name)
@@ -49,6 +50,19 @@ function command.subscribe(id)
 end
 
 function command.unsubscribe() channel:unsubscribe() end
+
+local function fields_of_map()
+  local fields = {}
+  for key, value in pairs(map) do fields[key] = value end
+  return fields
+end
+
+function command.open_map(typename, copy)
+  map = require("skynet.sharemap").reader(typename, copy)
+  return fields_of_map()
+end
+
+function command.update_map() return map:update(), fields_of_map() end
 
 function command.collect() collectgarbage() end
 

@@ -323,9 +323,43 @@ local function test_multicast()
     local daemon = skynet.uniqueservice "multicastd"
     local id = multicast.new({}).channel
     check.raises("call failed", skynet.call, daemon, "lua", "PUB", id, nil, 8)
+    local made_up = debug.upvalueid(function() return daemon end, 1)
+    check.raises("call failed", skynet.call, daemon, "lua", "PUB", id, made_up, 8)
     skynet.redirect(peer, skynet.self(), "multicast", id, string.rep("x", 8))
     skynet.redirect(peer, skynet.self(), "multicast", id, "x")
     check.equal(#ask "received" >= 4, true)
+  end)
+end
+
+local function register_types()
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write ".place { x 0 : integer  y 1 : integer  name 2 : string }"
+  file:close()
+  require("skynet.sharemap").register(name)
+  os.remove(name)
+end
+
+local function test_sharemap()
+  local sharemap = require "skynet.sharemap"
+  register_types()
+  local writer = sharemap.writer("place", { x = 1, y = 2, name = "first" })
+  test("a reader of a map has what was committed when it opened", function()
+    writer.x = 5
+    check.equal(ask("open_map", "place", writer:copy()), { x = 1, y = 2, name = "first" })
+    check.equal({ ask "update_map" }, { false, { x = 1, y = 2, name = "first" } })
+  end)
+  test("an update reads the last commit, and fields that it has not go", function()
+    writer:commit()
+    writer.x, writer.name = 6, nil
+    writer:commit()
+    check.equal({ ask "update_map" }, { true, { x = 6, y = 2 } })
+    check.equal({ ask "update_map" }, { false, { x = 6, y = 2 } })
+  end)
+  test("a map holds what its type has", function()
+    writer.y = "text"
+    check.equal(pcall(writer.commit, writer), false)
+    check.raises("type none not found", sharemap.writer, "none", {})
   end)
 end
 
@@ -348,6 +382,7 @@ skynet.start(function()
   test_sharetable()
   test_datasheet()
   test_multicast()
+  test_sharemap()
   test_mqueue()
   check.done()
 end)

@@ -17,15 +17,15 @@ function core.pack(msg, sz) end
 function core.packremote(msg, sz) end
 
 --- The bytes are there until close(package).
----@param letter lightuserdata
----@param size integer
+---@param letter lightuserdata|string what came in a message, or what bind() gave
+---@param size integer? of the former
 ---@return lightuserdata package, lightuserdata msg, integer sz
 function core.unpack(letter, size) end
 
---- How often the package will be closed. The letter is freed.
+--- How often the package will be closed. The letter is freed; one that pack() has not made is refused.
 ---@param letter lightuserdata
 ---@param references integer
----@return lightuserdata package
+---@return lightuserdata package, string letter for the messages to its readers
 function core.bind(letter, references) end
 
 ---@param package lightuserdata
