@@ -20,6 +20,7 @@ return function(source)
   local watched = {}  -- name -> true while a coroutine waits for the next version
 
   local function follow(name, number)
+    local gone
     while true do
       local newer = source.monitor(name, number)
       local object = tables[name]
@@ -28,8 +29,14 @@ return function(source)
         return
       end
       -- A version that is gone already leaves `number` as it is: the next answer comes at once.
-      if object and shared.move(object, newer) then number = newer end
+      local is_moved = object and shared.move(object, newer)
       source.confirm(newer)
+      if is_moved then
+        number = newer
+      elseif newer == gone then
+        error("somebody has deleted it", 0)
+      end
+      gone = newer
       if not object then return end
     end
   end
@@ -47,8 +54,12 @@ return function(source)
   local reader = {}
 
   function reader.query(name)
+    local last
     while not tables[name] do
       local number = source.query(name)
+      -- A version that is gone has a newer one, unless somebody else has deleted it.
+      if number == last then error(string.format("%s has been deleted", name), 0) end
+      last = number
       -- Another coroutine may have been faster; a version may be gone already.
       local object = tables[name] or shared.open(number)
       source.confirm(number)

@@ -101,11 +101,15 @@ end
 ---@param name string
 ---@return table?
 function sharetable.query(name)
+  local last
   repeat
     local number = skynet.call(address, "lua", "query", name)
     if not number then return nil end
     local object = table_of(name, number)
     if object then return object end
+    -- A version that is gone has a newer one, unless somebody else has deleted it.
+    if number == last then error(string.format("sharetable: %q has been deleted", name), 2) end
+    last = number
   until false
 end
 
@@ -130,7 +134,9 @@ function sharetable.update(...)
     local number = objects[1] and skynet.call(address, "lua", "query", name)
     for _, object in ipairs(objects) do
       while number and not shared.move(object, number, true) do
+        local last = number
         number = skynet.call(address, "lua", "query", name)
+        if number == last then error(string.format("sharetable: %q has been deleted", name), 2) end
       end
       if number then newest[name], numbers[name] = object, number end
     end

@@ -37,6 +37,7 @@ bool SharedObjects::remove(uint64_t id) noexcept {
   const auto found = objects_.find(id);
   if (found == objects_.end()) return false;
   object = std::move(found->second);
+  object->mark_removed();
   objects_.erase(found);
   return true;
 }

@@ -30,11 +30,16 @@ class SharedObject {
   bool is_dirty() const noexcept { return is_dirty_.load(); }
   void mark_dirty() noexcept { is_dirty_.store(true); }
 
+  // Its number finds nothing any more.
+  bool is_removed() const noexcept { return is_removed_.load(); }
+  void mark_removed() noexcept { is_removed_.store(true); }
+
  private:
   const uint64_t id_;
   const SharedTreePointer tree_;
   std::atomic<int64_t> references_{0};
   std::atomic<bool> is_dirty_{false};
+  std::atomic<bool> is_removed_{false};
 };
 
 using SharedObjectPointer = std::shared_ptr<SharedObject>;  // ADR 0023

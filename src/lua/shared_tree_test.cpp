@@ -136,7 +136,9 @@ TEST_P(SharedDepthTest, TablesLieAtMostSoDeep) {
   SharedTreeBuilder builder;
   for (uint32_t table = 1; table <= GetParam(); ++table) {
     ASSERT_EQ(builder.begin_table(), Outcome::kDone);
-    if (table < GetParam()) ASSERT_EQ(builder.add_item(shared_table(table)), Outcome::kDone);
+    if (table < GetParam()) {
+      ASSERT_EQ(builder.add_item(shared_table(table)), Outcome::kDone);
+    }
   }
   SharedTreePointer tree;
   EXPECT_EQ(builder.finish(tree),

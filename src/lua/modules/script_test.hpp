@@ -31,7 +31,6 @@ class Script {
         {"skyloom.shared", luaopen_skyloom_shared},
         {"skyloom.websocket", luaopen_skyloom_websocket},
         {"skynet.crypt", luaopen_skynet_crypt},
-        {"skynet.datasheet.core", luaopen_skynet_datasheet_core},
         {"skynet.debugchannel", luaopen_skynet_debugchannel},
         {"skynet.memory", luaopen_skynet_memory},
         {"skynet.multicast.core", luaopen_skynet_multicast_core},

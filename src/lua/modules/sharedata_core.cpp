@@ -19,7 +19,7 @@ struct Last {
 };
 
 bool look_up(Last& last, uint64_t id) noexcept {
-  if (last.object != nullptr && last.object->id() == id) return true;
+  if (last.object != nullptr && last.object->id() == id && !last.object->is_removed()) return true;
   last.object = shared_objects().find(id);
   return last.object != nullptr;
 }

@@ -1,4 +1,4 @@
-// skynet.sharedata.core, as Skynet's library for Lua uses it; skynet.datasheet.core.
+// skynet.sharedata.core, as Skynet's library for Lua uses it.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -142,25 +142,15 @@ TEST_F(SharedataCoreTest, MemoryMayFailAnywhere) {
     return "done")");
 }
 
-// --- skynet.datasheet.core
-
-TEST_F(SharedataCoreTest, DocumentsThatNobodyMadeAreRefused) {
-  run("sheet = require 'skynet.datasheet.core'");
-  for (const char* document : {"''", "'x'", "('\\6'):rep(100)", "'\\2'", "'\\255\\255'"}) {
-    EXPECT_THAT(run(std::string("sheet.stringpointer(") + document + ")"), HasSubstr("error: "))
-        << document;
-  }
-  EXPECT_THAT(run("sheet.new(core.index(core.new {{}}, 1))"), HasSubstr("no shared table"));
-  EXPECT_THAT(run("sheet.update({}, core.new {})"), HasSubstr("datasheet expected"));
-}
-
-TEST_F(SharedataCoreTest, ASheetIsReadAndFollowsItsUpdate) {
-  run("sheet = require 'skynet.datasheet.core'");
-  // {5, x = true}, serialised
-  EXPECT_EQ(run(R"(t = sheet.new(sheet.stringpointer("\14\10\5\12x\9\0"))
-    return t[1] .. tostring(t.x))"),
-            "5true");
-  EXPECT_EQ(run("sheet.update(t, core.new {7}) return t[1] .. tostring(t.x)"), "7nil");
+TEST_F(SharedataCoreTest, ANumberThatAnotherStateDeletedFindsNothingHereEither) {
+  run("object = core.new {1} core.incref(object)");
+  Script other;
+  lua_getglobal(script_.state(), "object");
+  lua_pushlightuserdata(other.state(), lua_touserdata(script_.state(), -1));
+  lua_setglobal(other.state(), "object");
+  lua_settop(script_.state(), 0);
+  EXPECT_EQ(other.run("require('skynet.sharedata.core').delete(object)"), "nil");
+  EXPECT_THAT(run("core.incref(object)"), HasSubstr("no shared table"));
 }
 
 }  // namespace

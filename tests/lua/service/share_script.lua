@@ -211,6 +211,24 @@ local function test_sharetable()
   end)
 end
 
+local function test_documents()
+  local sheet = require "skynet.datasheet.core"
+  local core = require "skynet.sharedata.core"
+  test("documents that nobody made are refused", function()
+    for _, document in ipairs { "", "x", ("\6"):rep(100), "\2", "\255\255" } do
+      check.equal({ document, (pcall(sheet.stringpointer, document)) }, { document, false })
+    end
+    check.raises("no shared table", sheet.new, core.index(core.new { {} }, 1))
+    check.raises("datasheet expected", sheet.update, {}, core.new {})
+  end)
+  test("a sheet is read from a document and follows its update", function()
+    local t = sheet.new(sheet.stringpointer(skynet.packstring { 5, x = true }))
+    check.equal({ t[1], t.x }, { 5, true })
+    sheet.update(t, core.new { 7 })
+    check.equal({ t[1], t.x }, { 7 })
+  end)
+end
+
 local function test_datasheet()
   test("a sheet follows its updates, with its parts", function()
     builder.new("sheet", { a = 1, b = 2, c = { 3 }, d = { 4 } })
@@ -381,6 +399,7 @@ skynet.start(function()
   test_sharedata()
   test_sharetable()
   test_datasheet()
+  test_documents()
   test_multicast()
   test_sharemap()
   test_mqueue()
