@@ -20,6 +20,7 @@ constexpr BuiltinModule kModules[] = {
 #endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
+    {"skyloom.http", luaopen_skyloom_http},
     {"skyloom.loader", luaopen_skyloom_loader},
     {"skyloom.require", luaopen_skyloom_require},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},

@@ -231,8 +231,8 @@ end
 
 local function test_old_names()
   test("the module names of old programs are there", function()
-    local names = "crypt datacenter memory mqueue multicast netpack profile sharedata sharemap snax socket socketchannel "
-      .. "socketdriver stm"
+    local names = "cluster crypt datacenter memory mqueue multicast netpack profile sharedata sharemap snax socket "
+      .. "socketchannel socketdriver stm"
     for name in string.gmatch(names, "%S+") do
       check.equal({ name, rawequal(require("compat10." .. name), require("skynet." .. name)) }, { name, true })
     end
