@@ -30,7 +30,12 @@ SECONDS = 120
 # Path: steps of the short walk; the long one has twice as many. Enough that what happens seldom (a
 # ring that grows, a collection of garbage) is spread evenly.
 PATHS = dict(mailbox=6400, dispatch=6400, message=6400, socket_read=6400, socket_send=6400, frame_echo=6400,
-             timer=3200, lua_call=3200, lua_echo=3200)
+             timer=3200, lua_call=3200, lua_echo=3200, table_index=6400, shared_index=6400, table_pairs=6400,
+             shared_pairs=6400, table_rows=6400, shared_rows=6400)
+
+
+# Path: another one, and how often its instructions this may cost. That holds with any compiler.
+RATIOS = dict(shared_index=("table_index", 3), shared_pairs=("table_pairs", 3), shared_rows=("table_rows", 3))
 
 
 class Failure(Exception):
@@ -53,6 +58,19 @@ def compare(expected, measured, tolerance=TOLERANCE):
         else:
             change, fits = f"{(now - was) / was:+.1%}", abs(now - was) <= tolerance * was
         lines.append(f"{path:<12} expected {number(was)}  measured {number(now)}  {change}" + ("" if fits else "  DIFFERS"))
+        is_good = is_good and fits
+    return lines, is_good
+
+
+def compare_ratios(measured):
+    """Lines that tell each ratio, and whether all are within their bounds."""
+    lines, is_good = [], True
+    for path, (other, bound) in RATIOS.items():
+        if path not in measured or other not in measured:
+            continue
+        ratio = measured[path] / measured[other]
+        fits = ratio <= bound
+        lines.append(f"{path:<12} {ratio:.2f} times {other}, at most {bound}" + ("" if fits else "  TOO MANY"))
         is_good = is_good and fits
     return lines, is_good
 
@@ -118,6 +136,11 @@ def accept(measured, tools):
 
 
 def judge(expected, measured, tools):
+    lines, are_ratios_good = compare_ratios(measured)
+    if lines:
+        print("\n".join(lines))
+    if not are_ratios_good:
+        return 1
     if expected["toolchain"] != tools:
         print(f"counts: not compared: expected.json is of '{expected['toolchain']}', this is '{tools}'")
         for path, value in measured.items():

@@ -44,6 +44,14 @@ class CountsTest(unittest.TestCase):
         self.assertIn("not compared: expected.json is of 'gcc 12', this is 'gcc 13'", said)
         self.assertIn("500.0", said)
 
+    def test_a_shared_table_that_costs_more_than_three_tables_fails_with_any_compiler(self):
+        measured = dict(table_index=10.0, shared_index=30.0)
+        self.assertEqual(self.judge(measured, measured)[0], 0)
+        measured["shared_index"] = 30.5
+        status, said = self.judge(measured, measured, tools="gcc 13")
+        self.assertEqual(status, 1)
+        self.assertRegex(said, r"shared_index +3.05 times table_index, at most 3 +TOO MANY")
+
     def test_expected_json_knows_exactly_the_paths_that_are_walked(self):
         expected = counts.json.loads(counts.EXPECTED.read_text(encoding="ascii"))
         self.assertEqual(set(expected["instructions"]), set(counts.PATHS))

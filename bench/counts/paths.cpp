@@ -18,6 +18,7 @@
 #include "lua/snlua.hpp"
 #include "net/resolver.hpp"
 #include "node/node.hpp"
+#include "shared_paths.hpp"
 #include "skynet/skyloom.h"
 #include "skynet/skynet.h"
 #include "skynet/skynet_malloc.h"
@@ -312,6 +313,11 @@ void walk_lua_echo(uint64_t times) {
   expect("bytes sent", world.kernel.sent_bytes, times * (kPayloadBytes + 2));
 }
 
+template <bool walk_it(uint64_t times)>
+void walk_or_fail(uint64_t times) {
+  if (!walk_it(times)) fail("the script failed");
+}
+
 struct Path {
   std::string_view name;
   void (*walk)(uint64_t times);
@@ -326,6 +332,12 @@ constexpr Path kPaths[] = {
     {"timer", walk_timer},
     {"lua_call", walk_lua_call},
     {"lua_echo", walk_lua_echo},
+    {"table_index", walk_or_fail<counts::walk_table_index>},
+    {"shared_index", walk_or_fail<counts::walk_shared_index>},
+    {"table_pairs", walk_or_fail<counts::walk_table_pairs>},
+    {"shared_pairs", walk_or_fail<counts::walk_shared_pairs>},
+    {"table_rows", walk_or_fail<counts::walk_table_rows>},
+    {"shared_rows", walk_or_fail<counts::walk_shared_rows>},
 };
 
 }  // namespace

@@ -137,10 +137,10 @@ void System::dispatch_last_words(Service& service) noexcept {
 void System::answer_unhandled(Service& service) noexcept {
   RawMessage message;
   while (service.mailbox_.pop_unhandled(message)) {
-    // The session of an answer is one of ours, not of its sender: to the sender it must not look
-    // like the failure of a call of its own. Session 0 tells that we are gone.
-    const bool is_answer = message.type() == kTypeResponse || message.type() == kTypeError;
-    send_error(service.handle(), message.source, is_answer ? 0 : message.session);
+    // To the sender it must not look like the failure of a call of its own when the session is not
+    // its own. Session 0 tells that we are gone.
+    const bool is_senders = has_senders_session(message.type());
+    send_error(service.handle(), message.source, is_senders ? message.session : 0);
     dispose(message, service.is_harbor_);
   }
 }

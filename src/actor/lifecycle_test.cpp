@@ -38,6 +38,17 @@ TEST_F(LifecycleTest, AFailedInitAnswersWhoWaitsAndFreesTheHandle) {
   EXPECT_EQ(system_.service_count(), 2u);
 }
 
+// The session of a multicast is the channel: its publisher must not take it for a call of its own.
+TEST_F(LifecycleTest, DeathAnswersAMulticastWithoutItsSession) {
+  Record asker_record;
+  const Puppet asker = puppet(&asker_record);
+  const uint32_t victim = spawn(system_, Probe{});
+  send_text(asker, victim, "a", kTypeMulticast, 256);
+  ASSERT_TRUE(system_.kill(victim, asker.handle));
+  system_.run_until_idle();
+  EXPECT_THAT(asker_record.all(), ElementsAre(Seen{kTypeError, 0, victim, ""}));
+}
+
 // K35 in miniature.
 TEST_F(LifecycleTest, DeathAnswersEveryWaitingMessageAndFreesWhatItHolds) {
   Record asker_record;

@@ -29,6 +29,12 @@ enum MessageType : int {
   kTypeTrace = 12,
 };
 
+// Whether the session of a message is one of its sender's: that of an answer is its receiver's, and
+// that of a multicast is the channel.
+constexpr bool has_senders_session(int type) noexcept {
+  return type != kTypeResponse && type != kTypeError && type != kTypeMulticast;
+}
+
 // Or-ed into the type of a send.
 inline constexpr int kTagDontCopy =
     0x10000;  // the payload is a malloc block, the runtime's from now on

@@ -170,7 +170,7 @@ PushResult System::push(uint32_t handle, Message&& message, PushMode mode) noexc
   const uint32_t source = message.raw().source;
   const PushResult result =
       push_to(handle, message, is_never_refused(type) ? PushMode::kAlways : mode);
-  if (result == PushResult::kRefused && session != 0 && is_request(type)) {
+  if (result == PushResult::kRefused && session != 0 && has_senders_session(type)) {
     send_error(handle, source, session);
   }
   return result;

@@ -371,6 +371,7 @@ TEST_F(TightSystemTest, ARefusedRequestIsAnsweredAndAnswersAreNeverRefused) {
   for (int count = 0; count < 4; ++count) EXPECT_EQ(send_text(asker, target.handle, "x"), 0);
   EXPECT_EQ(send_text(asker, target.handle, "x", kTypeLua, 5), -1);
   EXPECT_EQ(send_text(asker, target.handle, "x", kTypeLua, 0), -1);
+  EXPECT_EQ(send_text(asker, target.handle, "x", kTypeMulticast, 9), -1);  // 9: a channel
   EXPECT_EQ(send_text(asker, target.handle, "x", kTypeResponse, 6), 6);
   EXPECT_EQ(send_text(asker, target.handle, "x", kTypeError, 7), 7);
   EXPECT_EQ(system_.timeout(target.handle, 0, 8), 8);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <thread>
 
+#include "actor/packages.hpp"
 #include "base/bytes.hpp"
 #include "base/memory.hpp"
 #include "node/socket_message.hpp"
@@ -386,6 +387,7 @@ size_t Node::weight_of(const actor::RawMessage& message) const noexcept {
 
 void Node::dispose_inner(const actor::RawMessage& message) noexcept {
   if (message.type() == actor::kTypeSocket) dispose_socket_message(message);
+  actor::close_package_of(message);
   if (message.type() == actor::kTypeSystem && message.size() == sizeof(actor::RemoteMessage)) {
     std::free(const_cast<void*>(static_cast<const actor::RemoteMessage*>(message.data)->message));
   }

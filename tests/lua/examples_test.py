@@ -3,9 +3,12 @@
 import re
 import resource
 import selectors
+import shutil
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -252,6 +255,16 @@ class OtherExamplesTest(ExampleTest):
         with connect(port) as client, self.assertRaises((BrokenPipeError, ConnectionResetError)):
             while True:
                 client.sendall(b"x" * 65536)
+
+    def test_prices_of_the_shop_change_while_it_is_open(self):
+        example = ROOT / "examples" / "live_config_lua"
+        with tempfile.TemporaryDirectory() as folder:
+            prices = shutil.copy(example / "prices.lua", folder)
+            node, port = self.start_example("live_config_lua", r"shop on 127\.0\.0\.1:(\d+)$", shop_host="127.0.0.1",
+                                            shop_port=0, shop_prices=prices)
+            subprocess.run([sys.executable, example / "client.py", str(port), prices], check=True, timeout=120)
+            self.assertRegex(node.log(), "the prices stay: ")
+            self.assert_stops(node)
 
     def test_the_udp_service_counts_by_sender(self):
         node, port = self.start_example("udp_lua", r"udp on 127\.0\.0\.1:(\d+)$", udp_host="127.0.0.1",

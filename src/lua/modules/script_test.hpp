@@ -20,21 +20,26 @@ class Script {
   Script() : state_(lua_newstate(allocate, this)) {
     luaL_openlibs(state_);
     luaL_getsubtable(state_, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    static constexpr luaL_Reg kModules[] = {{"bson", luaopen_bson},
-                                            {"client.crypt", luaopen_client_crypt},
+    static constexpr luaL_Reg kModules[] = {
+        {"bson", luaopen_bson},
+        {"client.crypt", luaopen_client_crypt},
 #if SKYLOOM_WITH_TLS
-                                            {"ltls.c", luaopen_ltls_c},
-                                            {"ltls.init.c", luaopen_ltls_init_c},
+        {"ltls.c", luaopen_ltls_c},
+        {"ltls.init.c", luaopen_ltls_init_c},
 #endif
-                                            {"md5.core", luaopen_md5_core},
-                                            {"skyloom.http", luaopen_skyloom_http},
-                                            {"skyloom.websocket", luaopen_skyloom_websocket},
-                                            {"skynet.crypt", luaopen_skynet_crypt},
-                                            {"skynet.debugchannel", luaopen_skynet_debugchannel},
-                                            {"skynet.memory", luaopen_skynet_memory},
-                                            {"skynet.stm", luaopen_skynet_stm},
-                                            {"sproto.core", luaopen_sproto_core},
-                                            {nullptr, nullptr}};
+        {"md5.core", luaopen_md5_core},
+        {"skyloom.http", luaopen_skyloom_http},
+        {"skyloom.shared", luaopen_skyloom_shared},
+        {"skyloom.websocket", luaopen_skyloom_websocket},
+        {"skynet.crypt", luaopen_skynet_crypt},
+        {"skynet.debugchannel", luaopen_skynet_debugchannel},
+        {"skynet.memory", luaopen_skynet_memory},
+        {"skynet.multicast.core", luaopen_skynet_multicast_core},
+        {"skynet.sharedata.core", luaopen_skynet_sharedata_core},
+        {"skynet.sharetable.core", luaopen_skynet_sharetable_core},
+        {"skynet.stm", luaopen_skynet_stm},
+        {"sproto.core", luaopen_sproto_core},
+        {nullptr, nullptr}};
     luaL_setfuncs(state_, kModules, 0);
     lua_pushcfunction(state_, push_block);
     lua_setglobal(state_, "block");

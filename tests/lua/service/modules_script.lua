@@ -186,10 +186,11 @@ local function test_types()
   end
 
   test("editors know exactly the functions that there are", function()
-    for _, name in ipairs { "bson", "client.socket", "md5.core", "skyloom.skynet", "skynet.codecache",
-                            "skynet.core", "skynet.crypt", "skynet.debugchannel", "skynet.memory",
-                            "skynet.netpack", "skynet.profile", "skynet.socketdriver", "skynet.stm",
-                            "sproto.core" } do
+    for _, name in ipairs { "bson", "client.socket", "md5.core", "skyloom.shared", "skyloom.skynet",
+                            "skynet.codecache", "skynet.core", "skynet.crypt", "skynet.datasheet.core",
+                            "skynet.debugchannel", "skynet.memory", "skynet.multicast.core", "skynet.netpack",
+                            "skynet.profile", "skynet.sharedata.core", "skynet.sharetable.core",
+                            "skynet.socketdriver", "skynet.stm", "sproto.core" } do
       check.equal({ name, told_functions(name) }, { name, functions_of(name) })
     end
   end)
@@ -230,7 +231,9 @@ end
 
 local function test_old_names()
   test("the module names of old programs are there", function()
-    for name in string.gmatch("cluster crypt datacenter memory netpack profile snax socket socketchannel socketdriver stm", "%S+") do
+    local names = "cluster crypt datacenter memory mqueue multicast netpack profile sharedata sharemap snax socket "
+      .. "socketchannel socketdriver stm"
+    for name in string.gmatch(names, "%S+") do
       check.equal({ name, rawequal(require("compat10." .. name), require("skynet." .. name)) }, { name, true })
     end
   end)
