@@ -308,6 +308,26 @@ local function test_multicast()
     channel:publish "after"
     check.equal(count_received(4)[4][2], "after")
   end)
+  test("a subscriber that is gone leaves the group with the next message", function()
+    local daemon = skynet.uniqueservice "multicastd"
+    local own = multicast.new {}
+    local function count()
+      local _, output = skynet.call(daemon, "debug", "RUN", "print(_P.multicast.counts[...])", "count", own.channel)
+      return output
+    end
+    local living, mortal = skynet.newservice "share_reader", skynet.newservice "share_reader"
+    skynet.call(living, "lua", "subscribe", own.channel)
+    skynet.call(mortal, "lua", "subscribe", own.channel)
+    check.equal(count(), "2")
+    skynet.kill(mortal)
+    check.wait_until(function()
+      own:publish "who is there"
+      return count() == "1"
+    end)
+    check.equal(#skynet.call(living, "lua", "received") >= 1, true)
+    skynet.kill(living)
+    own:delete()
+  end)
   test("a message that a service has not read when it ends closes its package", function()
     local core = require "skynet.multicast.core"
     local mortal = skynet.newservice "share_reader"
