@@ -40,10 +40,13 @@ local function leave(channel, handle)
   skynet.send(owner_of(channel), "lua", "USUBR", channel)
 end
 
---- What cannot be delivered gives its reference back.
+--- What cannot be delivered gives its reference back. Who is gone leaves; a mailbox may be full for a while only.
 local function publish_here(channel, source, id, letter)
   for handle in pairs(groups[channel] or {}) do
-    if not skynet.redirect(handle, source, "multicast", channel, letter) then core.close(id) end
+    if not skynet.redirect(handle, source, "multicast", channel, letter) then
+      core.close(id)
+      if not core.is_alive(handle) then leave(channel, handle) end
+    end
   end
 end
 

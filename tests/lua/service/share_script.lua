@@ -47,6 +47,16 @@ local function test_sharedata()
     check.raises("The key %[b%] doesn't exist after update", function() return part[1] end)
     check.equal({ object.a, object.b }, {})
   end)
+  test("a part that went and came back is read anew", function()
+    sharedata.new("returning", { a = 1, b = { "hello", "world" } })
+    local number = ask("open", "sharedata", "returning")
+    sharedata.update("returning", { a = 2 })
+    is_read(2, number, "a")
+    check.equal(ask("read", number, "b"), nil)
+    sharedata.update("returning", { a = 3, b = { "change" } })
+    is_read("change", number, "b", 1)
+    check.equal({ ask("read", number, "a"), ask("read", number, "b", 2) }, { 3 })
+  end)
   test("a shared table is packed as a table", function()
     sharedata.new("packed", { 1, 2, x = { y = 1 } })
     check.equal(skynet.unpack(skynet.packstring(sharedata.query "packed")), { 1, 2, x = { y = 1 } })
@@ -242,6 +252,19 @@ local function test_datasheet()
     check.raises("The key %[d%] doesn't exist after update", function() return d[1] end)
     is_read(5, number, 1)
   end)
+  test("a part that becomes a number is lost, and one that comes back is a new one", function()
+    builder.new("parts", { a = 1, c = { 3 } })
+    local t = datasheet.query "parts"
+    local lost = t.c
+    builder.update("parts", { a = 6, c = 7, d = { 8 } })
+    check.wait_until(function() return t.a == 6 end)
+    check.equal({ t.c, t.d[1] }, { 7, 8 })
+    check.raises("The key %[c%] doesn't exist after update", function() return lost[1] end)
+    builder.update("parts", { a = 9, c = { 10 } })
+    check.wait_until(function() return t.a == 9 end)
+    check.equal({ t.c[1], t.c == lost, t.d }, { 10, false })
+    check.raises("The key %[c%] doesn't exist after update", function() return lost[1] end)
+  end)
   test("a document is as good as its table", function()
     local document = builder.compile { 1, x = { 2.5, "text", true } }
     check.equal(dump.undump(document), { 1, x = { 2.5, "text", true } })
@@ -302,6 +325,26 @@ local function test_multicast()
     ask("subscribe", channel.channel)
     channel:publish "after"
     check.equal(count_received(4)[4][2], "after")
+  end)
+  test("a subscriber that is gone leaves the group with the next message", function()
+    local daemon = skynet.uniqueservice "multicastd"
+    local own = multicast.new {}
+    local function count()
+      local _, output = skynet.call(daemon, "debug", "RUN", "print(_P.multicast.counts[...])", "count", own.channel)
+      return output
+    end
+    local living, mortal = skynet.newservice "share_reader", skynet.newservice "share_reader"
+    skynet.call(living, "lua", "subscribe", own.channel)
+    skynet.call(mortal, "lua", "subscribe", own.channel)
+    check.equal(count(), "2")
+    skynet.kill(mortal)
+    check.wait_until(function()
+      own:publish "who is there"
+      return count() == "1"
+    end)
+    check.equal(#skynet.call(living, "lua", "received") >= 1, true)
+    skynet.kill(living)
+    own:delete()
   end)
   test("a message that a service has not read when it ends closes its package", function()
     local core = require "skynet.multicast.core"

@@ -72,6 +72,34 @@ skynet.start(function()
     check.equal({ counter.req.get() }, { "fixed", 16 })
     check.raises("call failed", snax.hotfix, counter, "function response.nothing() end")
   end)
+  test("accept functions that share a queue keep their order, whatever they wait for", function()
+    local pinger = snax.uniqueservice("pinger", skynet.self())
+    local expected = {}
+    for i = 1, 3 do
+      pinger.post.sleep("sleep" .. i, 4 - i)
+      pinger.post.hello("hello" .. i)
+      table.move({ "sleep" .. i .. " begins", "sleep" .. i .. " ends", "hello" .. i }, 1, 3, #expected + 1, expected)
+    end
+    check.equal(pinger.req.steps(), expected)
+  end)
+  test("a service answers after an error, is fixed while it runs, and ends itself", function()
+    local pinger = snax.newservice("pinger", skynet.self())
+    check.raises("call failed", pinger.req.error)
+    check.equal({ pinger.req.ping("foo", 2, { 3 }) }, { "foo", 2, { 3 } })
+    check.equal({ pinger.post.hello "before" }, {})
+    check.equal({ snax.hotfix(pinger, [[
+      local steps
+      function accept.hello(name) steps[#steps + 1] = "fixed " .. name end
+      function hotfix(...) return #steps, ... end
+    ]], "more") }, { 1, "more" })
+    pinger.post.hello "after"
+    check.equal(pinger.req.steps(), { "before", "fixed after" })
+    exited = nil
+    pinger.post.exit("for good", 5)
+    check.wait_until(function() return exited end)
+    check.equal(exited, { "left", "for good", 5, n = 3 })
+    check.raises("call ", pinger.req.ping)
+  end)
   test("printf logs a formatted line", function()
     snax.printf("snax %d", 7)
   end)
