@@ -7,6 +7,8 @@ extern "C" {
 int luaopen_client_crypt(lua_State* L);
 int luaopen_client_socket(lua_State* L);
 int luaopen_md5_core(lua_State* L);
+int luaopen_skyloom_dns(lua_State* L);
+int luaopen_skyloom_resp(lua_State* L);
 int luaopen_skynet_crypt(lua_State* L);
 int luaopen_skynet_debugchannel(lua_State* L);
 int luaopen_skynet_memory(lua_State* L);

@@ -22,6 +22,8 @@ class Script {
     luaL_getsubtable(state_, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     static constexpr luaL_Reg kModules[] = {{"client.crypt", luaopen_client_crypt},
                                             {"md5.core", luaopen_md5_core},
+                                            {"skyloom.dns", luaopen_skyloom_dns},
+                                            {"skyloom.resp", luaopen_skyloom_resp},
                                             {"skynet.crypt", luaopen_skynet_crypt},
                                             {"skynet.debugchannel", luaopen_skynet_debugchannel},
                                             {"skynet.memory", luaopen_skynet_memory},
