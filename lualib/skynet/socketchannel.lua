@@ -34,6 +34,7 @@ M.error = setmetatable({}, { __tostring = function() return "[Error: socket]" en
 ---@class skynet.socketchannel.reader
 ---@field read fun(self, bytes: integer?): string
 ---@field readline fun(self, separator: string?): string
+---@field is_last fun(self): boolean order mode: nobody waits behind the one whose answer is being read
 
 ---@class skynet.socketchannel
 local channel = {}
@@ -72,6 +73,10 @@ end
 
 function reader:readline(separator)
   return self.channel.__readline(self[1], separator) or error(M.error)
+end
+
+function reader:is_last()
+  return self.first == self.last
 end
 
 local function finish(waiter, ok, data)

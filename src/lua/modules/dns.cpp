@@ -41,7 +41,7 @@ int is_name(lua_State* L) {
 // Apart, because a SocketAddress must not be alive where Lua may raise.
 int family_of(std::string_view text) noexcept {
   const auto address = os::SocketAddress::parse(text, 0);
-  if (!address) return 0;
+  if (!address || text.starts_with('[')) return 0;
   return address->is_v4() ? 4 : 6;
 }
 

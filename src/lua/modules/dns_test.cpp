@@ -52,6 +52,7 @@ TEST_F(DnsModuleTest, NamesAndAddressesAreToldApart) {
   EXPECT_EQ(value("dns.family '127.0.0.1'"), "4");
   EXPECT_EQ(value("dns.family '::1'"), "6");
   EXPECT_EQ(value("dns.family '127.1'"), "nil");
+  EXPECT_EQ(value("dns.family '[::1]'"), "nil");
   EXPECT_EQ(value("dns.family 'example.com'"), "nil");
 }
 

@@ -194,10 +194,14 @@ int feed(lua_State* L) {
   return 0;
 }
 
+int push_unread(lua_State* L, const Parser& parser) {
+  lua_pushinteger(L, static_cast<lua_Integer>(parser.buffer.unread().size()));
+  return 1;
+}
+
 // Bytes that are there and not read.
 int size(lua_State* L) {
-  lua_pushinteger(L, static_cast<lua_Integer>(check_parser(L).buffer.unread().size()));
-  return 1;
+  return push_unread(L, check_parser(L));
 }
 
 // Pushes the value that `rest` begins with, and takes it off. False: it is an error, or has one.
@@ -239,7 +243,7 @@ void release(Parser& parser, size_t size) {
   parser.is_usable = true;
 }
 
-// parser:next() -> is no error, value; nothing when there is no whole reply.
+// parser:next() -> is no error, value, unread bytes; nothing when there is no whole reply.
 int next(lua_State* L) {
   Parser& parser = check_parser(L);
   const size_t size = take_next(L, parser);
@@ -248,9 +252,10 @@ int next(lua_State* L) {
     std::string_view reply = parser.buffer.unread().substr(0, size);
     lua_pushboolean(L, push_value(L, reply) ? 1 : 0);
     lua_insert(L, -2);
-    results = 2;
+    results = 3;
   }
   release(parser, size);
+  if (results != 0) push_unread(L, parser);
   return results;
 }
 
