@@ -72,7 +72,8 @@ await_interactive() {
   say 'stopped'
 }
 
-# start_demo KEY: the node on a free port, which the config calls KEY; sets `port`.
+# start_demo KEY [LINE...]: the node on a free port, which the config calls KEY, with more lines of configuration;
+# sets `port`.
 start_demo() {
   work=$(mktemp -d)
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -81,6 +82,8 @@ include "$PWD/examples/$name/config"
 $1 = $port
 logger = "$work/node.log"
 END
+  shift
+  say "$@" >>"$work/config"
   trap 'exit 130' INT TERM
   start "$work/config"
 }

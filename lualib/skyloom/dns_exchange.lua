@@ -35,7 +35,8 @@ local function over_udp(server, name, kind, cs)
     result = found
     skynet.wakeup(token)
   end
-  local id = socket.udp_dial(server.ip, server.port, on_packet)
+  local is_open, id = pcall(socket.udp_dial, server.ip, server.port, on_packet)
+  if not is_open then return { "failed", id } end
   local entry = sockets[id]
   entry.closers = { [token] = true } -- an error of the socket wakes us, too
   if socket.write(id, packet) and not result and entry.is_open then skynet.sleep(cs, token) end

@@ -3,14 +3,13 @@
 --
 -- Asked in this order: the name itself when it is an address, the hosts file, the cache, the servers. Of
 -- the configuration: dns_client_timeout (ms for one lookup, default 5000), dns_cache_max (names, default
--- 4096), dns_hosts_file and dns_resolver_file (default /etc/hosts and /etc/resolv.conf).
+-- 4096), dns_queue_max (lookups at once, default 1024), dns_hosts_file and dns_resolver_file (default /etc/hosts and /etc/resolv.conf).
 local skynet = require "skynet"
 local codec = require "skyloom.dns"
 
 local PORT = 53
 local TRIES = 2              -- at every server, within the time of one lookup
-local TRY_CS_MIN = 50        -- the time for one try, however many servers there are
-local LOOKUPS_MAX = 1024     -- under way at once
+local TRY_CS_MIN = 20        -- the time for one try, however many servers there are
 local ALIASES_MAX = 8        -- to be asked for, one after the other
 local FILE_BYTES_MAX = 1 << 20
 
@@ -132,9 +131,9 @@ local function run(lookup, name, kind)
   local called, list, failure, life, is_told = pcall(look_up, name, kind)
   if not called then list, failure, life, is_told = nil, list, 0, false end
   local known = cache[lookup.key]
-  if lookup.is_wanted and (is_told or not known) then
-    keep(lookup.key, list, failure, life)
-  elseif not is_told and known and known.list then
+  if is_told then
+    if lookup.is_wanted then keep(lookup.key, list, failure, life) end
+  elseif known and known.list then
     list, failure = known.list, nil -- too old, and better than nothing
   end
   lookup.is_over, lookup.list, lookup.failure = true, list, failure
@@ -147,7 +146,8 @@ end
 local function join_lookup(key, name, kind)
   local lookup = lookups[key]
   if not lookup then
-    if lookup_count >= LOOKUPS_MAX then return nil, ("%d lookups are under way"):format(LOOKUPS_MAX) end
+    local count_max = setting("dns_queue_max", 1024)
+    if count_max > 0 and lookup_count >= count_max then return nil, "dns queue full" end
     lookup = { key = key, is_wanted = true }
     lookups[key], lookup_count = lookup, lookup_count + 1
     skynet.fork(run, lookup, name, kind)
