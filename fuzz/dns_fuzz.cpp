@@ -37,7 +37,7 @@ void require_query(const DnsQuestion& question) {
 void require_answer(const DnsAnswer& answer) {
   FUZZ_REQUIRE(answer.address_count <= kDnsAddressesMax && answer.ttl <= kDnsTtlMax);
   FUZZ_REQUIRE((answer.address_count > 0) == (answer.verdict == DnsVerdict::kAddresses));
-  FUZZ_REQUIRE((answer.verdict == DnsVerdict::kNoName) <= (answer.rcode == 3));
+  FUZZ_REQUIRE(answer.verdict != DnsVerdict::kNoName || answer.rcode == 3);
   if (answer.verdict != DnsVerdict::kAlias) return;
   require_name(answer.alias);
   FUZZ_REQUIRE(answer.alias.is_hostname());

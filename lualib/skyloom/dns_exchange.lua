@@ -1,11 +1,11 @@
 -- One question to one DNS server: over UDP, and over TCP when the answer does not fit or somebody else
 -- tries to answer.
 --
--- Every question has a random number and a socket of its own, connected to the server: whoever wants to
--- answer in its place has to guess the number and the port, and to be faster.
+-- Every question has a random number and a socket of its own, at a random port; what does not come from
+-- the server's address is passed over. Whoever wants to answer in its place has to forge that, to guess
+-- the number and the port, and to be faster.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
-local sockets = require("skynet.socket.events").sockets
 local codec = require "skyloom.dns"
 
 local FOREIGN_MAX = 16 -- so many packets that do not answer the question: somebody guesses
@@ -21,11 +21,16 @@ local function close_soon(id)
   skynet.fork(socket.close, id)
 end
 
+local function is_from(server, from)
+  local ip, port = socket.udp_address(from)
+  return port == server.port and ip == server.ip
+end
+
 local function over_udp(server, name, kind, cs)
   local packet, number = codec.query(name, kind)
   local token, foreign, result = {}, 0, nil
-  local function on_packet(data)
-    if result then return end
+  local function on_packet(data, from)
+    if result or not is_from(server, from) then return end
     local found = table.pack(codec.read(data, number, name, kind))
     if found[1] == "foreign" then
       foreign = foreign + 1
@@ -37,12 +42,9 @@ local function over_udp(server, name, kind, cs)
   end
   local is_open, id = pcall(socket.udp_dial, server.ip, server.port, on_packet)
   if not is_open then return { "failed", id } end
-  local entry = sockets[id]
-  entry.closers = { [token] = true } -- an error of the socket wakes us, too
-  if socket.write(id, packet) and not result and entry.is_open then skynet.sleep(cs, token) end
-  local failure = entry.failure
-  result = result or { "failed", failure or "no answer in time" }
-  entry.callback = nil
+  socket.write(id, packet)
+  skynet.sleep(cs, token)
+  result = result or { "failed", "no answer in time" }
   close_soon(id)
   return result
 end

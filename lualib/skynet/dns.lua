@@ -58,9 +58,8 @@ end
 local function read_servers()
   local found = {}
   for _, words in ipairs(lines_of(skynet.getenv "dns_resolver_file" or "/etc/resolv.conf", "[#;].*")) do
-    if words[1] == "nameserver" and words[2] and codec.family(words[2]) then
-      found[#found + 1] = { ip = words[2], port = PORT }
-    end
+    local family, ip = codec.family(words[2] or "")
+    if words[1] == "nameserver" and family then found[#found + 1] = { ip = ip, port = PORT } end
   end
   if #found == 0 then found[1] = { ip = "127.0.0.1", port = PORT } end
   return found
@@ -173,14 +172,13 @@ end
 -- --- public
 
 local function server_of(ip, port)
-  if type(ip) ~= "string" or not codec.family(ip) then
-    error(("dns.server: %s is no IP address"):format(tostring(ip)), 3)
-  end
+  local family, usual = codec.family(tostring(ip))
+  if not family then error(("dns.server: %s is no IP address"):format(tostring(ip)), 3) end
   port = port or PORT
   if not math.tointeger(port) or port < 1 or port > 65535 then
     error(("dns.server: port %s: must be 1 to 65535"):format(tostring(port)), 3)
   end
-  return { ip = ip, port = math.tointeger(port) }
+  return { ip = usual, port = math.tointeger(port) }
 end
 
 ---Sets whom to ask; what is cached stays.

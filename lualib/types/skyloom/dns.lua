@@ -10,6 +10,7 @@ function dns.is_name(text) end
 
 ---@param text string
 ---@return 4|6|nil family of a numeric address
+---@return string? usual how it is usually written
 function dns.family(text) end
 
 ---@param name string

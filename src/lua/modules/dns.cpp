@@ -38,19 +38,23 @@ int is_name(lua_State* L) {
   return 1;
 }
 
-// Apart, because a SocketAddress must not be alive where Lua may raise.
-int family_of(std::string_view text) noexcept {
+// Apart, because a SocketAddress must not be alive where Lua may raise. 0: no address.
+int read_address(std::string_view text, os::AddressText& usual) noexcept {
   const auto address = os::SocketAddress::parse(text, 0);
   if (!address || text.starts_with('[')) return 0;
+  usual = address->ip_text();
   return address->is_v4() ? 4 : 6;
 }
 
-// family(text) -> 4 or 6 for a numeric address, nil for anything else.
+// family(text) -> 4 or 6 for a numeric address, and how it is usually written; nil for anything
+// else.
 int family(lua_State* L) {
-  const int version = family_of(check_text(L, 1));
+  os::AddressText usual;
+  const int version = read_address(check_text(L, 1), usual);
   if (version == 0) return 0;
   lua_pushinteger(L, version);
-  return 1;
+  lua_pushstring(L, usual.c_str());
+  return 2;
 }
 
 // query(name, "A" or "AAAA") -> packet, id

@@ -51,6 +51,7 @@ TEST_F(DnsModuleTest, NamesAndAddressesAreToldApart) {
   EXPECT_EQ(value("dns.is_name ''"), "false");
   EXPECT_EQ(value("dns.family '127.0.0.1'"), "4");
   EXPECT_EQ(value("dns.family '::1'"), "6");
+  EXPECT_EQ(value("select(2, dns.family 'FE80:0::1')"), "fe80::1");
   EXPECT_EQ(value("dns.family '127.1'"), "nil");
   EXPECT_EQ(value("dns.family '[::1]'"), "nil");
   EXPECT_EQ(value("dns.family 'example.com'"), "nil");
