@@ -23,7 +23,7 @@ end
 
 local function is_from(server, from)
   local ip, port = socket.udp_address(from)
-  return port == server.port and ip == server.ip
+  return port == server.port and ip == server.ip:match "^[^%%]+"
 end
 
 local function over_udp(server, name, kind, cs)
