@@ -25,7 +25,7 @@ constexpr const char* kParserType = "skyloom.resp.parser";
 
 // --- requests
 
-// The stack: arguments, kSpare, what the buffer needs, and on top the argument to write.
+// The stack: arguments, `spare`, what the buffer needs, and on top the argument to write.
 struct Request {
   luaL_Buffer bytes;
   int spare;         // keeps the text of what is being written
