@@ -1,12 +1,34 @@
 // The node: `skyloom CONFIG`.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
 
 #include "run.hpp"
 
+namespace {
+
+// glibc gives the end of a heap back as soon as 128 KiB of it are free: where messages of some KiB
+// come and go, every one of them is paid for with page faults (ADR 0026). Whoever sets the
+// allocator's own variables has decided otherwise.
+void keep_heaps() {
+#ifdef __GLIBC__
+  constexpr int kKeptBytes = 4 << 20;  // of each heap; and what is larger is mapped by itself
+  for (const char* name : {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"}) {
+    if (std::getenv(name) != nullptr) return;
+  }
+  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  mallopt(M_MMAP_THRESHOLD, kKeptBytes);
+#endif
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  keep_heaps();
   CLI::App app("Skyloom: an actor runtime and network engine that runs Skynet's services",
                "skyloom");
   std::string config;

@@ -34,6 +34,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
       now = dispatch_one(worker, service);
       if (mailbox.is_full()) settle(mailbox, handle);
     }
+    worker.was_long = now - start >= kSliceTimeMax;
     // For the monitor, which only compares.
     worker.message_destination.store(0, std::memory_order_relaxed);
   }

@@ -217,7 +217,7 @@ void Scheduler::run_item(Worker& worker, Runnable& item) noexcept {
   runner_.run_slice(worker, item);
   worker.in_slice = false;
   count(worker.slice_number);
-  if (++worker.slices % kSlicesPerLook == 0) look_while_busy(worker);
+  if (++worker.slices % kSlicesPerLook == 0 || worker.was_long) look_while_busy(worker);
 }
 
 // So that the network and the timers go on while messages never end.
@@ -234,7 +234,7 @@ void Scheduler::look_while_busy(Worker& worker) noexcept {
 }
 
 Runnable* Scheduler::next_local(Worker& worker) noexcept {
-  if (worker.slices % kSlicesPerInjector == 0) {
+  if (worker.slices % (worker.was_long ? 2 : kSlicesPerInjector) == 0) {
     if (Runnable* item = injector_.pop()) return item;
   }
   if (worker.fast.load(std::memory_order_relaxed) != nullptr) {  // a hint; the exchange decides

@@ -39,6 +39,7 @@ struct Worker {
   uint32_t fast_in_a_row = 0;
   uint32_t slices = 0;
   bool in_slice = false;
+  bool was_long = false;   // the last slice took kSliceTimeMax or more
   uint32_t meanwhile = 0;  // slices that wait below the one that runs
   bool searching = false;  // counted in Scheduler::searching_
   CpuMeter meter;

@@ -36,7 +36,8 @@ void* StateRoom::allocate(size_t size) noexcept {
 void StateRoom::release(void* block, size_t size) noexcept {
   uint16_t& first = free_[units(size)];
   std::memcpy(block, &first, sizeof first);
-  first = static_cast<uint16_t>((static_cast<std::byte*>(block) - memory_) / kUnitBytes);
+  const auto offset = static_cast<size_t>(static_cast<std::byte*>(block) - memory_);
+  first = static_cast<uint16_t>(offset / kUnitBytes);
 }
 
 }  // namespace skyloom::lua
