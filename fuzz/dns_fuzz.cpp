@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const DnsAnswer answer = read(packet, question);
   require_answer(answer);
   DnsQuestion other = question;
-  other.id ^= 1;
+  other.id = static_cast<uint16_t>(question.id ^ 1);
   FUZZ_REQUIRE(read(packet, other).verdict == DnsVerdict::kForeign);
   other = question;
   other.type = is_v6 ? DnsType::kA : DnsType::kAaaa;

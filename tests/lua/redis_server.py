@@ -61,8 +61,9 @@ def start_cluster(test, masters=3):
     """Masters that share the slots, and one replica of the last master."""
     nodes = []
     for _ in range(masters + 1):
-        # The port of the cluster's own traffic is 10,000 above: it may be in use.
-        node = RedisServer(*CLUSTER_OPTIONS)
+        bus_port = free_port()  # unless told, 10,000 above the other, where anybody may be
+        node = RedisServer(*CLUSTER_OPTIONS, "--cluster-port", str(bus_port))
+        node.bus_port = bus_port
         test.addCleanup(node.close)
         nodes.append(node)
     bounds = [16384 * i // masters for i in range(masters + 1)]
@@ -70,7 +71,7 @@ def start_cluster(test, masters=3):
         nodes[i].command("CLUSTER", "ADDSLOTSRANGE", bounds[i], bounds[i + 1] - 1)
         nodes[i].command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
     for node in nodes[1:]:
-        node.command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        node.command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, nodes[0].bus_port)
 
     def knows_all(node):
         return f"cluster_known_nodes:{len(nodes)}" in node.command("CLUSTER", "INFO").split("\r\n")

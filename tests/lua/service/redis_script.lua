@@ -49,7 +49,7 @@ local function test_commands(db)
   end)
 
   test("arguments may be a list and nils at its end are left out", function()
-    equal(db:rpush("list2", { "x", "y" }), 2)
+    equal(db:rpush { "list2", "x", "y" }, 2)
     equal(db:set("a", "again", nil, nil), "OK")
     equal(db:get "a", "again")
     raises("redis: argument 2 of SET is a nil", db.set, db, "a", nil, "EX")
