@@ -2,9 +2,10 @@
 local skynet = require "skynet"
 local dns = require "skynet.dns"
 local check = require "check"
+local test = check.test
 
 skynet.start(function()
-  check.test("many names have their addresses", function()
+  test("many names have their addresses", function()
     dns.server("127.0.0.1", math.tointeger(tonumber(skynet.getenv "dns_port")))
     for i = 1, 200 do check.equal((dns.resolve("count" .. i .. ".test")), "10.0.0.1") end
   end)
