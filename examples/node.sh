@@ -72,18 +72,34 @@ await_interactive() {
   say 'stopped'
 }
 
+# free_port: prints one.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# await_line EXPRESSION: prints what the group of the expression matches in the node's log, once there is such a line.
+await_line() {
+  local found give_up=$((SECONDS + deadline_s))
+  until found=$(sed -n "s/.*$1\$/\\1/p" "$work/node.log" 2>/dev/null) && [ -n "$found" ]; do
+    is_running || die "the node ended before it logged '$1'"
+    [ "$SECONDS" -lt "$give_up" ] || die "the node has not logged '$1' after $deadline_s s"
+    sleep 0.05
+  done
+  printf '%s\n' "$found"
+}
+
 # start_demo KEY [LINE...]: the node on a free port, which the config calls KEY, with more lines of configuration;
 # sets `port`.
 start_demo() {
   work=$(mktemp -d)
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   cat >"$work/config" <<END
 include "$PWD/examples/$name/config"
 $1 = $port
 logger = "$work/node.log"
 END
   shift
-  say "$@" >>"$work/config"
+  printf '%s\n' "$@" >>"$work/config"
   trap 'exit 130' INT TERM
   start "$work/config"
 }

@@ -2,7 +2,7 @@
 
 local skynet = require "skynet"
 local profile = require "skynet.profile"
-require "skynet.snax"
+local snax = require "skynet.snax"
 local load_interface = require "snax.interface"
 
 local name = ... or error("snaxd needs the name of a snax service", 0)
@@ -56,7 +56,7 @@ function system.profile()
   skynet.retpack(figures)
 end
 
-skynet.dispatch("snax", function(session, _, number, ...)
+local function dispatch(session, _, number, ...)
   local entry = functions[number]
     or error(string.format("snax service %s has no function %s", name, number), 0)
   if entry[2] == "system" then return system[entry[3]](entry[4], ...) end
@@ -67,6 +67,13 @@ skynet.dispatch("snax", function(session, _, number, ...)
     run_timed(entry, ...)
     if session ~= 0 then skynet.ret() end
   end
-end)
+end
+
+skynet.dispatch("snax", dispatch)
+
+--- In a snax service: from now on services of other nodes may call it (cluster.snax); their calls come as PTYPE_LUA.
+function snax.enablecluster()
+  skynet.dispatch("lua", dispatch)
+end
 
 skynet.start(function() end)

@@ -354,6 +354,18 @@ function channel:response(response)
   return await_response(add_waiter(self, link, response))
 end
 
+---Session mode: ends the wait for an answer; who waits for it gets `failure`. When it comes after all, it is the
+---response function's to drop.
+---@param session any
+---@param failure string
+function channel:give_up(session, failure)
+  local link = self.__sock
+  local waiter = link and link.sessions[session]
+  if not waiter then return end
+  link.sessions[session] = nil
+  finish(waiter, false, failure)
+end
+
 ---Closes the connection and ends the attempt to make one; whoever waits gets socketchannel.error.
 function channel:close()
   if self.__closed then return end

@@ -18,6 +18,8 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
     const base::Nanos start = is_timed ? worker.meter.mark() : clock_.now();
     base::Nanos now = start;
     if (options_.profile && !is_timed) worker.meter.start(start);
+    // Behind a slice that took long others have waited, so time alone ends theirs.
+    const uint32_t messages_max = worker.was_long ? UINT32_MAX : kSliceMessagesMax;
     for (uint32_t handled = 0;; ++handled) {
       if (mailbox.is_dying()) {
         end = End::kDying;
@@ -30,7 +32,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
           break;
         }
       }
-      if (handled == kSliceMessagesMax || now - start >= kSliceTimeMax) break;
+      if (handled >= messages_max || now - start >= kSliceTimeMax) break;
       now = dispatch_one(worker, service);
       if (mailbox.is_full()) settle(mailbox, handle);
     }

@@ -189,6 +189,26 @@ TEST_F(SystemTest, ASliceEndsBehindAMessageThatTookLongAndAnotherServiceHasItsTu
   EXPECT_EQ(handled, 10);
 }
 
+TEST_F(SystemTest, BehindALongSliceTimeAloneEndsTheNextOne) {
+  const uint32_t slow =
+      spawn(system_, Handler([&](Service&, const Seen&) { clock_.advance(kSliceTimeMax); }));
+  Record record;
+  const Puppet quick = puppet(&record);
+  system_.push(slow, Message(kTypeText, 0, 0));
+  constexpr size_t kCount = 3 * kSliceMessagesMax;
+  for (size_t count = 0; count < kCount; ++count) {
+    system_.push(quick.handle, Message(kTypeText, 0, 0));
+  }
+  system_.run_one();
+  system_.run_one();
+  EXPECT_EQ(record.size(), kCount);
+  for (size_t count = 0; count < kCount; ++count) {
+    system_.push(quick.handle, Message(kTypeText, 0, 0));
+  }
+  system_.run_one();
+  EXPECT_EQ(record.size(), kCount + kSliceMessagesMax) << "that one was short";
+}
+
 TEST_F(SystemTest, AChainOfTwoServicesDoesNotStarveTheQueue) {
   int budget = 1000;
   uint32_t handles[2] = {};

@@ -102,6 +102,8 @@ void* StateMemory::move(void* block, size_t old_size, size_t new_size) noexcept 
   void* fresh = nullptr;
   if (new_size != 0) {
     if (kHasRooms) fresh = room_.allocate(new_size);
+    if (fresh == nullptr && new_size < old_size)
+      return block;  // Lua counts on it: this never fails
     if (fresh == nullptr) fresh = std::malloc(new_size);
     if (fresh == nullptr) return nullptr;
   }
@@ -357,6 +359,8 @@ void Host::end_strikes(lua_State* coroutine) noexcept {
   // Caught and gone on inside of a coroutine of the program: not over yet.
   if (t_inside == this && active_.load(std::memory_order_relaxed) != state_) return;
   strikes_.store(0, std::memory_order_relaxed);  // this thread's
+  // It may have come when the coroutine had just been left: new coroutines would inherit the hook.
+  if (lua_gethook(state_) == strike) lua_sethook(state_, nullptr, 0, 0);
 }
 
 }  // namespace skyloom::lua

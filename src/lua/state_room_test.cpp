@@ -114,6 +114,28 @@ TEST(StateMemory, KeepsContentAndCountsEveryByteWhereverABlockLies) {
   EXPECT_EQ(host.memory().bytes(), 0u);
 }
 
+// Lua takes a block that does not shrink for broken memory, also when there is no memory.
+TEST(StateMemory, ABlockOfAFullRoomShrinksWhereItLies) {
+  Host host;
+  constexpr size_t kSize = StateRoom::kBlockBytesMax;
+  constexpr size_t kBlocks = StateRoom::kBytes / kSize;
+  std::vector<void*> blocks;
+  for (size_t count = 0; count < kBlocks; ++count) {
+    blocks.push_back(StateMemory::allocate(&host, nullptr, 0, kSize));
+    ASSERT_NE(blocks.back(), nullptr);
+  }
+  std::memset(blocks[0], 7, kSize);
+  void* const less = StateMemory::allocate(&host, blocks[0], kSize, 20);
+#ifndef __SANITIZE_ADDRESS__  // there each block is the allocator's
+  EXPECT_EQ(less, blocks[0]);
+#endif
+  ASSERT_TRUE(is_filled(less, 20, 7));
+  EXPECT_EQ(host.memory().bytes(), (kBlocks - 1) * kSize + 20);
+  StateMemory::allocate(&host, less, 20, 0);
+  for (size_t at = 1; at < kBlocks; ++at) StateMemory::allocate(&host, blocks[at], kSize, 0);
+  EXPECT_EQ(host.memory().bytes(), 0u);
+}
+
 TEST(StateMemory, ALimitHoldsInTheRoomAndOutsideOfIt) {
   for (const size_t size : {size_t{64}, 2 * StateRoom::kBlockBytesMax}) {
     Host host;

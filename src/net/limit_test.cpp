@@ -226,6 +226,7 @@ TEST_F(LimitTest, AcceptingLeavesTheSpareDescriptorsToOthers) {
   EXPECT_EQ(accepted(listener), 1u);
   // Room for one more client's own descriptor, for its accepted one, and for the spare ones.
   sim_.set_descriptors_max(sim_.open_descriptors() + 2 + 4);
+  pass(100);  // until a lowered end is seen
   auto second = Peer::connect(peers_, listener.address);
   settle();
   EXPECT_EQ(accepted(listener), 2u) << "exactly the spare ones are left";

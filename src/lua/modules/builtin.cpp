@@ -11,8 +11,13 @@ namespace skyloom::lua {
 namespace {
 
 constexpr BuiltinModule kModules[] = {
+    {"bson", luaopen_bson},
     {"client.crypt", luaopen_client_crypt},
     {"client.socket", luaopen_client_socket},
+#if SKYLOOM_WITH_TLS
+    {"ltls.c", luaopen_ltls_c},
+    {"ltls.init.c", luaopen_ltls_init_c},
+#endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.dns", luaopen_skyloom_dns},
@@ -21,6 +26,8 @@ constexpr BuiltinModule kModules[] = {
     {"skyloom.resp", luaopen_skyloom_resp},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.skynet", luaopen_skyloom_skynet},
+    {"skyloom.websocket", luaopen_skyloom_websocket},
+    {"skynet.cluster.core", luaopen_skynet_cluster_core},
     {"skynet.core", luaopen_skynet_core},
     {"skynet.crypt", luaopen_skynet_crypt},
     {"skynet.debugchannel", luaopen_skynet_debugchannel},
@@ -28,6 +35,7 @@ constexpr BuiltinModule kModules[] = {
     {"skynet.netpack", luaopen_skynet_netpack},
     {"skynet.socketdriver", luaopen_skynet_socketdriver},
     {"skynet.stm", luaopen_skynet_stm},
+    {"sproto.core", luaopen_sproto_core},
 };
 
 }  // namespace

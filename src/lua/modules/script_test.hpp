@@ -20,14 +20,21 @@ class Script {
   Script() : state_(lua_newstate(allocate, this)) {
     luaL_openlibs(state_);
     luaL_getsubtable(state_, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    static constexpr luaL_Reg kModules[] = {{"client.crypt", luaopen_client_crypt},
+    static constexpr luaL_Reg kModules[] = {{"bson", luaopen_bson},
+                                            {"client.crypt", luaopen_client_crypt},
+#if SKYLOOM_WITH_TLS
+                                            {"ltls.c", luaopen_ltls_c},
+                                            {"ltls.init.c", luaopen_ltls_init_c},
+#endif
                                             {"md5.core", luaopen_md5_core},
                                             {"skyloom.dns", luaopen_skyloom_dns},
                                             {"skyloom.resp", luaopen_skyloom_resp},
+                                            {"skyloom.websocket", luaopen_skyloom_websocket},
                                             {"skynet.crypt", luaopen_skynet_crypt},
                                             {"skynet.debugchannel", luaopen_skynet_debugchannel},
                                             {"skynet.memory", luaopen_skynet_memory},
                                             {"skynet.stm", luaopen_skynet_stm},
+                                            {"sproto.core", luaopen_sproto_core},
                                             {nullptr, nullptr}};
     luaL_setfuncs(state_, kModules, 0);
     lua_pushcfunction(state_, push_block);

@@ -67,10 +67,14 @@ T* push_object(lua_State* L, const char* type) {
   luaL_setmetatable(L, type);
   return object;
 }
-// As __gc: also harmless when a script calls it.
+// As __gc: also harmless when a script calls it. The assignment ends what the object stands for; a
+// string that is assigned an empty one keeps its memory, so the object is also made anew.
 template <class T>
 int clear_object(lua_State* L, const char* type) {
-  *static_cast<T*>(luaL_checkudata(L, 1, type)) = T{};
+  T* const object = static_cast<T*>(luaL_checkudata(L, 1, type));
+  *object = T{};
+  std::destroy_at(object);
+  std::construct_at(object);
   return 0;
 }
 

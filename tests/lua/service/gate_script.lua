@@ -55,6 +55,15 @@ local function client_of(port)
   return client, event[2]
 end
 
+-- A gate with a client whose frames go to an agent.
+local function forwarded_client()
+  local gate, port = local_gate()
+  local client, fd = client_of(port)
+  local agent = skynet.newservice "gate_agent"
+  skynet.call(gate, "lua", "forward", fd, nil, agent)
+  return gate, client, fd, agent
+end
+
 local function end_gate(gate, ...)
   for _, client in ipairs { ... } do socket.close(client) end
   skynet.kill(gate)
@@ -222,10 +231,7 @@ local function test_frames()
   end)
 
   test("frames of every length reach an agent whole, in pieces and glued together", function()
-    local gate, port = local_gate()
-    local client, fd = client_of(port)
-    local agent = skynet.newservice "gate_agent"
-    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    local gate, client, _, agent = forwarded_client()
     local long = ("x"):rep(65535)
     local bytes = string.pack(">s2s2s2s2s2", "one", "", long, "", "last")
     for i = 1, 10 do
@@ -241,10 +247,7 @@ local function test_frames()
   end)
 
   test("frames for an agent do not pass the gate", function()
-    local gate, port = local_gate()
-    local client, fd = client_of(port)
-    local agent = skynet.newservice "gate_agent"
-    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    local gate, client, _, agent = forwarded_client()
     local before = skynet.call(gate, "debug", "STAT").message
     for i = 1, 50 do
       send(client, tostring(i))
@@ -272,10 +275,7 @@ local function test_frames()
   end)
 
   test("frames for an agent that has gone are dropped and the client stays", function()
-    local gate, port = local_gate()
-    local client, fd = client_of(port)
-    local agent = skynet.newservice "gate_agent"
-    skynet.call(gate, "lua", "forward", fd, nil, agent)
+    local gate, client, fd, agent = forwarded_client()
     send(client, "a")
     equal(receive(client), "a")
     skynet.kill(agent)

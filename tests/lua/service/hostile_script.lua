@@ -72,6 +72,18 @@ skynet.start(function()
     skynet.send(service, "lua", "loop_in_closing")
     while_interrupted(service, function() equal(skynet.call(service, "lua", "echo", "alive"), "alive") end)
   end)
+  test("an interrupt that comes when a request has failed harms no later one", function()
+    local service = victim()
+    for round = 1, 200 do
+      for _ = 1, 16 do skynet.send(service, "lua", "raise_long") end
+      for _ = 1, 16 do
+        interrupt(service)
+        for _ = 1, math.random(0, 4000) do end
+      end
+      pcall(skynet.call, service, "lua", "raise_long")
+      equal({ round, pcall(skynet.call, service, "lua", "echo", "alive") }, { round, true, "alive" })
+    end
+  end)
   test("interrupting a service that does nothing changes nothing", function()
     local service = victim()
     for _ = 1, 100 do interrupt(service) end

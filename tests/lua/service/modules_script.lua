@@ -186,9 +186,10 @@ local function test_types()
   end
 
   test("editors know exactly the functions that there are", function()
-    for _, name in ipairs { "client.socket", "md5.core", "skyloom.skynet", "skynet.codecache", "skynet.core",
-                            "skynet.crypt", "skynet.debugchannel", "skynet.memory", "skynet.netpack",
-                            "skynet.profile", "skynet.socketdriver", "skynet.stm" } do
+    for _, name in ipairs { "bson", "client.socket", "md5.core", "skyloom.skynet", "skynet.codecache",
+                            "skynet.core", "skynet.crypt", "skynet.debugchannel", "skynet.memory",
+                            "skynet.netpack", "skynet.profile", "skynet.socketdriver", "skynet.stm",
+                            "sproto.core" } do
       check.equal({ name, told_functions(name) }, { name, functions_of(name) })
     end
   end)
@@ -227,6 +228,14 @@ local function test_md5()
   end)
 end
 
+local function test_old_names()
+  test("the module names of old programs are there", function()
+    for name in string.gmatch("crypt datacenter memory netpack profile snax socket socketchannel socketdriver stm", "%S+") do
+      check.equal({ name, rawequal(require("compat10." .. name), require("skynet." .. name)) }, { name, true })
+    end
+  end)
+end
+
 skynet.start(function()
   peer = skynet.newservice "modules_peer"
   test_stm()
@@ -236,5 +245,6 @@ skynet.start(function()
   test_types()
   test_harbor()
   test_md5()
+  test_old_names()
   check.done()
 end)

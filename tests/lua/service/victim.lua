@@ -12,6 +12,8 @@ function command.raise_table() error {} end
 
 function command.raise_nil() error(nil) end
 
+function command.raise_long() error(string.rep("long ", 200)) end
+
 function command.raise_untellable()
   error(setmetatable({}, { __tostring = function() error "no text" end }))
 end
