@@ -166,6 +166,7 @@ end
 ---Closes the connection; whoever waits for a reply gets socketchannel.error.
 function command:disconnect()
   close(self)
+  self[1] = nil
   setmetatable(self, disconnected)
 end
 

@@ -132,7 +132,8 @@ local function test_moves(db)
     db:close_all_connection()
     equal(db.connections, {})
     equal(db:set("key1", "again"), "OK")
-    equal(db:del "key1", 1)
+    for name in pairs(db.connections) do db.connections[name]:disconnect() end
+    equal({ db:get "key1", db:del "key1" }, { "again", 1 })
   end)
 end
 

@@ -78,7 +78,13 @@ end
 
 -- --- connections
 
+-- A program may have closed a connection itself.
+local function is_closed(db)
+  return rawget(db, 1) == nil
+end
+
 local function is_idle(db)
+  if is_closed(db) then return true end
   local link = db[1].__sock
   return not link or link.last < link.first
 end
@@ -93,7 +99,7 @@ local function evict(self)
   end
   if count < limit then return end
   if not idle then error(("redis cluster: all of %d connections are in use (max_connections)"):format(limit), 0) end
-  self.connections[idle]:disconnect()
+  if not is_closed(self.connections[idle]) then self.connections[idle]:disconnect() end
   self.connections[idle] = nil
 end
 
@@ -103,11 +109,12 @@ end
 function cluster:get_connection(node)
   local name = node.name or node.host .. ":" .. node.port
   local db = self.connections[name]
-  if not db then
+  if not db or is_closed(db) then
+    self.connections[name] = nil
     evict(self)
     db = redis.connect(configuration(self, node, self.options.read_slave))
     local other = self.connections[name] -- that somebody else has made meanwhile
-    if other then
+    if other and not is_closed(other) then
       db:disconnect()
       return other
     end
@@ -118,8 +125,11 @@ end
 
 ---The same, and it is connected.
 local function reach(self, node)
-  local db = self:get_connection(node)
-  db[1]:connect(true)
+  local db
+  repeat
+    db = self:get_connection(node)
+    db[1]:connect(true)
+  until not is_closed(db)
   return db
 end
 
@@ -165,7 +175,9 @@ end
 function cluster:close_all_connection()
   local connections = self.connections
   self.connections = {}
-  for _, db in pairs(connections) do db:disconnect() end
+  for _, db in pairs(connections) do
+    if not is_closed(db) then db:disconnect() end
+  end
 end
 
 -- --- slots
@@ -316,6 +328,7 @@ local function try(self, slot, goal, is_asking, name, arguments)
     skynet.sleep(BUSY_CS)
     return false, "any"
   end
+  local host = db[1].__host
   local ok, reply = pcall(send, db, is_asking, name, arguments)
   if ok then
     if IS_BOOLEAN[name] and type(reply) == "number" then reply = reply ~= 0 end
@@ -323,7 +336,7 @@ local function try(self, slot, goal, is_asking, name, arguments)
   end
   local failure = reply
   if is_kind(failure, "MOVED ") or is_kind(failure, "ASK ") then
-    local moved, node = read_move(failure, db[1].__host)
+    local moved, node = read_move(failure, host)
     if not node then error(failure, 0) end
     local asks = is_kind(failure, "ASK ")
     if not asks then
