@@ -354,6 +354,15 @@ function channel:response(response)
   return await_response(add_waiter(self, link, response))
 end
 
+---Order mode: ends the connection when bytes came while nobody waited. They would be taken for the next answer,
+---and each answer after it for another's. The next request makes a new connection.
+---@param failure string for the log
+function channel:refuse_surplus(failure)
+  local link = self.__sock
+  if not link or link.auth or link.first <= link.last then return end
+  if socket.unread(link[1]) > 0 then break_on(self, link, failure) end
+end
+
 ---Session mode: ends the wait for an answer; who waits for it gets `failure`. When it comes after all, it is the
 ---response function's to drop.
 ---@param session any

@@ -33,9 +33,17 @@ local function parser_of(link)
   return parser
 end
 
+local SURPLUS = "redis: the server sent more replies than requests came"
+
 -- What comes when nobody has asked would be taken for the reply to the next request.
 local function check_end(link, unread)
-  if unread > 0 and link:is_last() then error("redis: the server sent more replies than requests came", 0) end
+  if unread > 0 and link:is_last() then error(SURPLUS, 0) end
+end
+
+local function request(db, data, response)
+  local channel = db[1]
+  channel:refuse_surplus(SURPLUS)
+  return channel:request(data, response)
 end
 
 local function read_next(link)
@@ -137,7 +145,7 @@ local command = setmetatable({}, {
     if type(name) ~= "string" then return nil end
     local upper = name:upper()
     local function f(db, ...)
-      return db[1]:request(new_request(upper, ...), read_reply)
+      return request(db, new_request(upper, ...), read_reply)
     end
     self[name] = f
     return f
@@ -173,14 +181,14 @@ end
 ---@param key string
 ---@return boolean
 function command:exists(key, ...)
-  return self[1]:request(new_request("EXISTS", key, ...), read_boolean)
+  return request(self, new_request("EXISTS", key, ...), read_boolean)
 end
 
 ---@param key string
 ---@param member string|number
 ---@return boolean
 function command:sismember(key, member)
-  return self[1]:request(new_request("SISMEMBER", key, member), read_boolean)
+  return request(self, new_request("SISMEMBER", key, member), read_boolean)
 end
 
 ---Sends many commands at once.
@@ -190,7 +198,7 @@ end
 function command:pipeline(ops, results)
   local count = type(ops) == "table" and rawlen(ops) or 0
   if count == 0 then error("redis: pipeline needs a list of commands", 2) end
-  return self[1]:request(new_pipeline(ops), results and read_all(count, results) or read_last(count))
+  return request(self, new_pipeline(ops), results and read_all(count, results) or read_last(count))
 end
 
 ---A connection for messages. What it is subscribed to outlives it: the next connection is, too.

@@ -69,6 +69,28 @@ skynet.start(function()
     stop()
   end)
 
+  test("a reply that comes when nobody waits is not the answer to the next request", function()
+    local count = 0
+    local port, stop = server(function(id)
+      count = count + 1
+      socket.read(id)
+      socket.write(id, count == 1 and "+first\r\n" or "+right\r\n")
+      if count == 1 then
+        socket.read(id)
+        socket.write(id, "+second\r\n")
+      end
+      socket.read(id)
+    end)
+    local db = redis.connect { host = HOST, port = port }
+    equal(db:get "a", "first")
+    local id = db[1].__sock[1]
+    socket.write(id, "whatever")
+    check.wait_until(function() return socket.unread(id) > 0 end)
+    equal({ db:get "a", count }, { "right", 2 })
+    db:disconnect()
+    stop()
+  end)
+
   test("a reply that ends in the middle fails who waits", function()
     local port, stop = liar(function(id)
       socket.write(id, "*2\r\n$5\r\nhel")
