@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "codec/bson.hpp"
+#include "codec/utf8.hpp"
 #include "fuzz/input.hpp"
 
 namespace {
@@ -27,10 +28,10 @@ void require_document(std::string_view document) {
   BsonElements elements(document);
   BsonElement element;
   while (elements.next(element)) {
-    FUZZ_REQUIRE(is_bson_text(element.key));
+    FUZZ_REQUIRE(is_utf8(element.key));
     FUZZ_REQUIRE(bson_value_size(element.type, element.value) == element.value.size());
     FUZZ_REQUIRE(check_bson_value(element.type, element.value) == BsonFault::kNone);
-    if (element.type == BsonType::kString) FUZZ_REQUIRE(is_bson_text(bson_string(element.value)));
+    if (element.type == BsonType::kString) FUZZ_REQUIRE(is_utf8(bson_string(element.value)));
     if (element.type == BsonType::kDocument || element.type == BsonType::kArray) {
       require_document(element.value);
     }

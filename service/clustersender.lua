@@ -13,6 +13,7 @@ local SWEEP_CS = 100 -- between two looks for calls that wait too long
 
 local message_bytes_max = setting.bytes("cluster_message_max", 64 << 20)
 local call_cs_max = setting.number("cluster_call_timeout", 60000) // 10
+local half_silence_cs = setting.number("cluster_silence_timeout", 15000) // 20 -- 0: silence is no reason
 local secret = skynet.getenv "cluster_secret"
 
 ---@class clustersender.call
@@ -24,6 +25,8 @@ local channel
 local session = 1
 local calls = {} ---@type table<integer, clustersender.call> by session
 local is_sweeping = false
+local heard        -- when the other node last said something, in cs; nil: no connection since it fell silent
+local asked        -- when it was asked whether it is there; nil: it was not, or it has said something since
 
 -- Answers -----------------------------------------------------------------------------------------
 
@@ -45,6 +48,7 @@ end
 local function next_answer(reader)
   while true do
     local packet = reader:read(socket.header(reader:read(2)))
+    heard, asked = skynet.now(), nil
     local number, is_ok, data, is_more = core.unpackresponse(packet)
     local call = calls[number]
     if is_ok and is_more and call and not call.total and data > message_bytes_max then
@@ -55,30 +59,62 @@ local function next_answer(reader)
   end
 end
 
----Runs while calls wait.
-local function sweep()
-  is_sweeping = true
-  while next(calls) do
-    skynet.sleep(SWEEP_CS)
-    local now = skynet.now()
-    for number, call in pairs(calls) do
-      if call.deadline and now >= call.deadline then
-        calls[number] = nil
-        channel:give_up(number, ("no answer within %d ms"):format(call_cs_max * 10))
-      end
+---Ends the calls that have waited for too long.
+local function end_late_calls(now)
+  for number, call in pairs(calls) do
+    if call.deadline and now >= call.deadline then
+      calls[number] = nil
+      channel:give_up(number, ("no answer within %d ms"):format(call_cs_max * 10))
     end
   end
-  is_sweeping = false
+end
+
+---Asks for a name that nobody has: any node answers that at once, Skynet's too.
+local function ask()
+  local packet, next_session = core.packrequest(0, session, skynet.packstring "")
+  local number = session
+  session = next_session
+  calls[number] = {}
+  pcall(channel.request, channel, packet, number)
+  calls[number] = nil
+end
+
+---Calls wait and the other node says nothing: it is asked, and given up when it does not answer that either.
+local function watch_silence(now)
+  if half_silence_cs == 0 or not heard then return end
+  if not asked then
+    if now - heard < half_silence_cs then return end
+    asked = now
+    skynet.fork(ask)
+  elseif now - asked >= half_silence_cs then
+    heard, asked = nil, nil
+    local why = ("node %s is silent for more than %d ms"):format(node, half_silence_cs * 20)
+    for number in pairs(calls) do channel:give_up(number, why) end
+    channel:changehost(host, port) -- the next request makes a new connection
+  end
+end
+
+---Runs while calls wait.
+local function sweep()
+  local pause = half_silence_cs > 0 and math.max(1, math.min(SWEEP_CS, half_silence_cs // 2)) or SWEEP_CS
+  if heard then heard = skynet.now() end
+  while next(calls) do
+    skynet.sleep(pause)
+    local now = skynet.now()
+    end_late_calls(now)
+    watch_silence(now)
+  end
+  is_sweeping, asked = false, nil
 end
 
 ---Whether a channel's request succeeded, and the answer: a string, or an array with the size and the parts.
 local function request(packet, number, parts)
-  local call = {}
-  if call_cs_max > 0 then
-    call.deadline = skynet.now() + call_cs_max
-    if not is_sweeping then skynet.fork(sweep) end
-  end
+  local call = { deadline = call_cs_max > 0 and skynet.now() + call_cs_max or nil }
   calls[number] = call
+  if not is_sweeping and (call_cs_max > 0 or half_silence_cs > 0) then
+    is_sweeping = true
+    skynet.fork(sweep)
+  end
   local is_done, answer = pcall(channel.request, channel, packet, number, parts)
   calls[number] = nil
   return is_done, answer
@@ -115,6 +151,12 @@ local function send_trace()
   end
   skynet.tracelog(tag, ("cluster %s"):format(node))
   channel:request(core.packtrace(tag))
+end
+
+---Runs on each new connection.
+local function greet()
+  if secret then prove() end
+  heard, asked = skynet.now(), nil
 end
 
 local command = {}
@@ -169,7 +211,7 @@ skynet.start(function()
     host = host,
     port = port,
     response = next_answer,
-    auth = secret and prove,
+    auth = greet,
     nodelay = true,
   }
   skynet.dispatch("lua", function(_, _, name, ...)

@@ -1,7 +1,11 @@
 -- The server's side of HTTP/1: one request in, one response out. The caller brings functions that read
--- and write (http.sockethelper makes them for sockets) and the deadlines.
+-- and write: http.sockethelper makes them for sockets.
 
+local http = require "skyloom.http"
+local deadline = require "skyloom.read_deadline"
 local internal = require "http.internal"
+
+local unread = internal.unread
 
 local httpd = {}
 
@@ -22,74 +26,103 @@ local reasons = {
   [503] = "Service Unavailable", [504] = "Gateway Timeout", [505] = "HTTP Version not supported",
 }
 
-local function read_request(read, body_limit)
-  local lines, rest = internal.recvheader(read)
-  local method, url, version =
-    string.match(lines[1] or "", "^([%w!#$%%&'*+%-.^_`|~]+) ([^%c ]+) HTTP/(%d%.%d)$")
-  if not method then internal.refuse(400, "no request line") end
-  if version ~= "1.0" and version ~= "1.1" then internal.refuse(505, "version " .. version) end
-  local header = internal.parseheader(lines, 2)
-  local framing, length = internal.framing(header)
-  if framing == "chunked" and version == "1.0" then internal.refuse(400, "chunks in HTTP/1.0") end
-  local body
-  if framing == "chunked" then
-    body = internal.recvchunkedbody(read, body_limit, rest)
-  else
-    body = internal.recvbody(read, length or 0, body_limit, rest)
+--- The first bytes of a request, and then more of them until it is whole.
+local function read_request(read, body_bytes_max, write)
+  deadline.set(internal.header_cs)
+  local bytes = unread[read]
+  unread[read] = nil
+  local code, url, method, header, body, is_persistent, rest =
+    http.request(bytes or read(), body_bytes_max, internal.header_bytes_max)
+  while not code do
+    local reader, phase = url, method
+    if phase ~= "head" then deadline.set(internal.body_cs) end
+    if phase == "continue" and write then write "HTTP/1.1 100 Continue\r\n\r\n" end
+    code, url, method, header, body, is_persistent, rest = reader:request(read())
   end
-  return 200, url, method, header, body
+  if rest then unread[read] = rest end
+  return code, url, method, header, body, is_persistent
 end
 
---- Reads one request.
+--- Reads one request: its header must have come 10 s after the call (http_header_timeout), and 30 s must not
+--- pass between two pieces of the body (http_body_timeout), as far as `readfunc` is one of http.sockethelper or
+--- http.tlshelper.
+--- What comes behind the request is what the next call with this `readfunc` begins with.
 ---@param readfunc fun(n?: integer): string raises at the end of the stream
----@param bodylimit? integer bytes of the body; default 8 MiB
----@return integer|nil code 200; 400, 413, 501 or 505 when the request is refused; nil: the stream failed
+---@param bodylimit? integer bytes of the body; default http_body_max, 8 MiB
+---@param writefunc? fun(text: string) tells clients that wait for that (Expect: 100-continue) to go on
+---@return integer|nil code 200; 400, 408, 413, 501 or 505 when the request is refused: answer and close;
+---  nil: the stream failed
 ---@return string url of a good request; the reason otherwise
 ---@return string method
----@return table<string, string|string[]> header names in lower case
+---@return table<string, string|string[]> header names in lower case; a list for a name that comes again
 ---@return string body
-function httpd.read_request(readfunc, bodylimit)
-  local is_read, code, url, method, header, body =
-    pcall(read_request, readfunc, bodylimit or internal.body_bytes_default)
-  if is_read then return code, url, method, header, body end
-  local refusal = internal.refusal_code(code)
-  if refusal then return refusal, tostring(code) end
+---@return boolean is_persistent the client may send another request; else close when this one is answered
+function httpd.read_request(readfunc, bodylimit, writefunc)
+  local is_read, code, url, method, header, body, is_persistent =
+    pcall(read_request, readfunc, bodylimit or internal.body_bytes_max, writefunc)
+  deadline.clear()
+  if code == 200 then return code, url, method, header, body, is_persistent end
+  if is_read then return code, string.format("HTTP %d: %s", code, url) end
+  if code == deadline.late then return 408, "HTTP 408: the request did not come in time" end
   return nil, code
 end
 
-local kFraming = { ["content-length"] = true, ["transfer-encoding"] = true }
+-- Above it a body is written by itself, because to put it behind its header is to copy it.
+local BODY_BYTES_JOINED = 64 * 1024
+
+local function has_no_body(code)
+  return code < 200 or code == 204 or code == 304
+end
+
+local function write_text(write, start, body, header)
+  if #body <= BODY_BYTES_JOINED then return write(http.message(start, header, body)) end
+  local all = { ["content-length"] = #body }
+  for name, value in pairs(header or {}) do
+    local lower = type(name) == "string" and string.lower(name)
+    if lower ~= "content-length" and lower ~= "transfer-encoding" then all[name] = value end
+  end
+  write(http.message(start, all))
+  write(body)
+end
+
+local function write_chunks(write, start, next_piece, header)
+  write(http.message(start, header, true))
+  local piece = next_piece()
+  while piece do
+    if piece ~= "" then -- an empty chunk would end the body
+      write(string.format("%x\r\n", #piece) .. piece .. "\r\n")
+    end
+    piece = next_piece()
+  end
+  write "0\r\n\r\n"
+end
 
 local function write_response(write, code, body, header)
   if math.type(code) ~= "integer" or code < 100 or code > 999 then
     error(string.format("status code %s is not between 100 and 999", code), 0)
   end
-  local is_framed = type(body) == "string" or type(body) == "function"
-  local head = string.format("HTTP/1.1 %d %s\r\n%s", code, reasons[code] or "",
-    internal.header_text(header or {}, is_framed and kFraming or {}))
-  if type(body) == "string" then
-    return write(string.format("%scontent-length: %d\r\n\r\n%s", head, #body, body))
+  local start = string.format("HTTP/1.1 %d %s", code, reasons[code] or "")
+  if body == nil then
+    write(http.message(start, header))
+  elseif has_no_body(code) then
+    if body ~= "" then error(string.format("a response %d has no body", code), 0) end
+    write(http.message(start, header, false))
+  elseif type(body) == "string" then
+    write_text(write, start, body, header)
   elseif type(body) == "function" then
-    write(head .. "transfer-encoding: chunked\r\n\r\n")
-    local piece = body()
-    while piece do
-      if piece ~= "" then  -- an empty chunk would end the body
-        write(string.format("%x\r\n%s\r\n", #piece, piece))
-      end
-      piece = body()
-    end
-    return write("0\r\n\r\n")
-  elseif body ~= nil then
+    write_chunks(write, start, body, header)
+  else
     error(string.format("a body is text or a function, not a %s", type(body)), 0)
   end
-  write(head .. "\r\n")
 end
 
 --- Writes one response.
 ---@param writefunc fun(text: string) raises when the stream fails
 ---@param code integer 100 to 999
----@param body? string|fun(): string|nil text; or a function that gives the pieces of a chunked body, then nil
+---@param body? string|fun(): string|nil text; a function that gives the pieces of a chunked body, then nil; or
+---  nil: `header` tells of a body that the caller writes
 ---@param header? table<string, any> values: text, number, or a list of these
----@return boolean is_written
+---@return boolean is_written false: what was written is no whole response, close the connection
 ---@return any|nil err
 function httpd.write_response(writefunc, code, body, header)
   return pcall(write_response, writefunc, code, body, header)

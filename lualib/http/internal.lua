@@ -1,210 +1,158 @@
--- Parts of HTTP/1 messages, for both sides. No sockets: bytes come from a read function, `read()` for
--- whatever is there, `read(n)` for exactly n bytes. What a peer does wrong is raised as a table
--- {code = status} (a `refusal`); errors of `read` pass through.
+-- What both sides of HTTP/1 share, and one request of the client's. No sockets: an `interface` has
+-- `read()`, which gives whatever is there and raises at the end of the stream, and `write(text)`.
+-- Messages are read and heads are written in C++ (skyloom.http).
+
+local http = require "skyloom.http"
+local setting = require "skyloom.setting"
 
 local M = {}
 
-M.header_bytes_max = 8192
-M.header_fields_max = 128
-M.body_bytes_default = 8 << 20
-M.chunk_line_bytes_max = 128
-M.length_digits_max = 15  -- a number of so many digits is exact
+--- By read function: what came behind a message and belongs to the next one, or to whatever protocol
+--- the stream changes to. Whoever reads on takes it first: httpd, and the functions of sockethelper.
+---@type table<function, string>
+M.unread = setmetatable({}, { __mode = "k" })
 
-local refusal_meta = {
-  __tostring = function(refusal) return string.format("HTTP %d: %s", refusal.code, refusal.reason) end,
-}
+--- What functions that read and write raise when the stream has ended; anything else is a failure.
+M.socket_error = setmetatable({}, { __tostring = function() return "[Socket Error]" end })
 
---- Raises what read_request() and its like turn into the status code.
----@param code integer
----@param reason string
-function M.refuse(code, reason)
-  error(setmetatable({ code = code, reason = reason }, refusal_meta), 0)
+local function limit(key, default, none)
+  local bytes = setting.bytes(key, default)
+  return bytes == 0 and none or math.min(bytes, none)
 end
 
---- The code of a refusal, nil for other errors.
-function M.refusal_code(err)
-  return getmetatable(err) == refusal_meta and err.code or nil
+local function cs_of(key, default_ms)
+  return (setting.number(key, default_ms) + 9) // 10
 end
 
---- Reads to the blank line. Returns the lines, without their ends, and the bytes behind the blank line.
----@param read fun(n?: integer): string
----@return string[] lines
----@return string rest
-function M.recvheader(read)
-  local bytes = ""
-  local from = 1
-  while true do
-    local first, last = string.find(bytes, "\r\n\r\n", from, true)
-    if (first or #bytes) > M.header_bytes_max then
-      M.refuse(413, string.format("a header of more than %d bytes", M.header_bytes_max))
-    end
-    if first then
-      local lines = {}
-      for line in string.gmatch(string.sub(bytes, 1, first + 1), "(.-)\r\n") do
-        lines[#lines + 1] = line
-      end
-      return lines, string.sub(bytes, last + 1)
-    end
-    from = math.max(1, #bytes - 2)
-    bytes = bytes .. read()
+M.BODY_BYTES_MAX = 1 << 50 -- as good as no limit
+M.header_bytes_max = limit("http_header_max", 8192, 1 << 24)
+M.body_bytes_max = limit("http_body_max", 8 << 20, M.BODY_BYTES_MAX) -- of a request, if the caller names no limit
+M.response_bytes_max = limit("http_response_max", 64 << 20, M.BODY_BYTES_MAX) -- streams have no limit
+M.header_cs = cs_of("http_header_timeout", 10000) -- for a whole header; 0: no deadline
+M.body_cs = cs_of("http_body_timeout", 30000) -- without progress
+
+local function has_host(header)
+  for name in pairs(header) do
+    if type(name) == "string" and string.lower(name) == "host" then return true end
   end
+  return false
 end
 
--- Two of them, and nobody knows which one counts.
-local is_single = { ["content-length"] = true, ["transfer-encoding"] = true, host = true }
-
---- Fields of the lines from `first` on, by name in lower case; a name that comes again has a list.
----@param lines string[]
----@param first integer
----@return table<string, string|string[]>
-function M.parseheader(lines, first)
-  if #lines - first + 1 > M.header_fields_max then
-    M.refuse(413, string.format("more than %d header fields", M.header_fields_max))
-  end
-  local header = {}
-  for i = first, #lines do
-    local name, value = string.match(lines[i], "^([%w!#$%%&'*+%-.^_`|~]+):[ \t]*(.-)[ \t]*$")
-    if not name or string.find(value, "[%z\1-\8\10-\31\127]") then
-      M.refuse(400, string.format("line %d is no header field", i))
-    end
-    name = string.lower(name)
-    local before = header[name]
-    if before and is_single[name] then
-      M.refuse(400, string.format("more than one %s", name))
-    elseif type(before) == "table" then
-      before[#before + 1] = value
-    else
-      header[name] = before and { before, value } or value
-    end
-  end
-  return header
+local function default_body(method)
+  return (method == "POST" or method == "PUT" or method == "PATCH") and ""
 end
 
---- How the body of a message with this header is framed: "chunked", or "length" and its bytes (nil: the
---- header does not tell).
+--- The text of a request. Raises for what would end a line early, or is no method or target.
+---@param method string
+---@param host string for the field `host`, unless the header has one
+---@param url string path and query, escaped
+---@param header? table<string, any> values: text, number, or a list of these
+---@param content? string
+---@return string
+function M.request_text(method, host, url, header, content)
+  if not http.is_token(method) then error(string.format("http method %q is no token", method), 0) end
+  if url == "" then url = "/" end
+  if not http.is_target(url) then
+    error(string.format("http url %q has bytes that must be escaped", url), 0)
+  end
+  local start = string.format("%s %s HTTP/1.1", method, url)
+  if not (header and has_host(header)) then
+    if string.find(host, "[%c ]") then error(string.format("http host %q has blanks", host), 0) end
+    start = string.format("%s\r\nhost: %s", start, host)
+  end
+  return http.message(start, header, content or default_body(method))
+end
+
+---@class http.response the answer while its body is read
+---@field status integer
+---@field header table<string, string|string[]>
+---@field is_persistent boolean the connection can carry another request
+local Response = {}
+Response.__index = Response
+
+--- The next bytes of the stream. Returns what reader:response() does; at the end of the stream "whole"
+--- and the rest, when that ends the message.
+local function advance(self, wants_whole)
+  local is_read, bytes = pcall(self.interface.read)
+  if not is_read then
+    local rest = bytes == M.socket_error and self.reader:finish()
+    if rest then return "whole", rest end
+    error(bytes, 0)
+  end
+  self.has_begun = true
+  local phase, piece, rest, status, header, is_persistent = self.reader:response(bytes, wants_whole)
+  if not phase then error("http response refused: " .. piece, 0) end
+  if status then self.status, self.header, self.is_persistent = status, header, is_persistent end
+  if rest then
+    M.unread[self.interface.read] = rest
+    self.is_persistent = false -- what nobody asked for: the next answer would be another's
+  end
+  return phase, piece
+end
+
+--- All of the body.
+---@return string
+function Response:whole()
+  local phase, body = self.phase, self.piece
+  while phase ~= "whole" do
+    phase, body = advance(self, true)
+  end
+  return body
+end
+
+--- The next piece of the body, nil behind the last.
+---@return string|nil
+function Response:next()
+  local piece = self.piece
+  self.piece = ""
+  while piece == "" and self.phase ~= "whole" do
+    self.phase, piece = advance(self)
+  end
+  return piece ~= "" and piece or nil
+end
+
+--- Sends a request and reads the head of its answer. Raises what the interface raises, and a text for
+--- an answer that is none.
+---@param interface {read: function, write: function}
+---@param method string
+---@param text string of the request
+---@param body_bytes_max integer
+---@param wants_whole boolean? for whole(), not for next()
+---@return http.response
+function M.respond(interface, method, text, body_bytes_max, wants_whole)
+  local self = setmetatable({
+    interface = interface,
+    reader = http.response_reader(method, body_bytes_max, M.header_bytes_max),
+  }, Response)
+  interface.response = self
+  interface.write(text)
+  repeat
+    self.phase, self.piece = advance(self, wants_whole)
+  until self.phase ~= "head"
+  return self
+end
+
+--- One request and its answer. After an answer 101 what follows it is in `unread[interface.read]`.
+---@param interface {read: function, write: function}
+---@param method string
+---@param host string
+---@param url string
+---@param recvheader? table filled with the fields of the answer, names in lower case
+---@param header? table<string, any>
+---@param content? string
+---@return integer status
+---@return string body
+function M.request(interface, method, host, url, recvheader, header, content)
+  local text = M.request_text(method, host, url, header, content)
+  local response = M.respond(interface, method, text, M.response_bytes_max, true)
+  M.copy_fields(response.header, recvheader)
+  return response.status, response:whole()
+end
+
 ---@param header table
----@return "chunked"|"length"
----@return integer|nil bytes
-function M.framing(header)
-  local encoding, length = header["transfer-encoding"], header["content-length"]
-  if encoding then
-    if length then M.refuse(400, "content-length and transfer-encoding") end
-    encoding = string.lower(encoding)
-    if encoding == "chunked" then return "chunked" end
-    if encoding ~= "identity" then M.refuse(501, "transfer-encoding " .. encoding) end
-  end
-  if not length then return "length" end
-  if not string.find(length, "^%d+$") then M.refuse(400, "content-length is no number") end
-  if #length > M.length_digits_max then M.refuse(413, "content-length is too large") end
-  return "length", math.tointeger(tonumber(length))
-end
-
---- A reader of exact pieces over `read` and the bytes that came with the header. What it has taken stays in
---- `rest` until more comes: many small pieces in one read must not copy what follows each of them.
-local function piece_reader(read, rest)
-  local reader = {}
-  local from = 1
-
-  local function fetch()
-    rest = string.sub(rest, from) .. read()
-    from = 1
-  end
-
-  --- Exactly n bytes. Memory grows with what has come, not with what was announced.
-  function reader.exactly(n)
-    local pieces, missing = {}, n
-    while missing > #rest - from + 1 do
-      pieces[#pieces + 1] = string.sub(rest, from)
-      missing = missing - (#rest - from + 1)
-      rest, from = read(), 1
-    end
-    pieces[#pieces + 1] = string.sub(rest, from, from + missing - 1)
-    from = from + missing
-    return table.concat(pieces)
-  end
-
-  --- A line of at most `limit` bytes.
-  function reader.line(limit)
-    local last = string.find(rest, "\r\n", from, true)
-    while not last and #rest - from <= limit do
-      fetch()
-      last = string.find(rest, "\r\n", from, true)
-    end
-    if not last or last - from > limit then M.refuse(400, "a line is too long") end
-    local line = string.sub(rest, from, last - 1)
-    from = last + 2
-    return line
-  end
-
-  return reader
-end
-
---- A body of `length` bytes.
----@param read fun(n?: integer): string
----@param length integer
----@param limit integer bytes; more is refused with 413
----@param rest string|nil bytes of it that came with the header
----@return string
-function M.recvbody(read, length, limit, rest)
-  if length > limit then M.refuse(413, string.format("a body of more than %d bytes", limit)) end
-  return piece_reader(read, rest or "").exactly(length)
-end
-
---- A body in chunks. Its trailer fields are checked and dropped.
----@param read fun(n?: integer): string
----@param limit integer bytes; more is refused with 413
----@param rest string|nil bytes of it that came with the header
----@return string
-function M.recvchunkedbody(read, limit, rest)
-  local reader = piece_reader(read, rest or "")
-  local chunks, total = {}, 0
-  while true do
-    local digits = string.match(reader.line(M.chunk_line_bytes_max), "^%x+$")
-    if not digits then M.refuse(400, "a chunk size is no hexadecimal number") end
-    digits = string.gsub(digits, "^0+", "")
-    if #digits > 12 then M.refuse(413, "a chunk is too large") end
-    local bytes = tonumber(digits == "" and "0" or digits, 16)
-    total = total + bytes
-    if total > limit then M.refuse(413, string.format("a body of more than %d bytes", limit)) end
-    if bytes == 0 then break end
-    chunks[#chunks + 1] = reader.exactly(bytes)
-    if reader.exactly(2) ~= "\r\n" then M.refuse(400, "a chunk does not end where it should") end
-  end
-  local trailer = {}
-  local line = reader.line(M.header_bytes_max)
-  while line ~= "" do
-    trailer[#trailer + 1] = line
-    if #trailer > M.header_fields_max then M.refuse(413, "too many trailer fields") end
-    line = reader.line(M.header_bytes_max)
-  end
-  M.parseheader(trailer, 1)
-  return table.concat(chunks)
-end
-
---- The lines of a header to send. Raises for names and values that would end the line early.
----@param header table<string, any> values: text, number, or a list of these
----@param skipped table<string, boolean> names (lower case) that the caller writes itself
----@return string
-function M.header_text(header, skipped)
-  local lines = {}
-  local function add(name, value)
-    local text = tostring(value)
-    if string.find(name, "[^%w!#$%%&'*+%-.^_`|~]") or name == "" then
-      error(string.format("header name %q is no token", name), 0)
-    end
-    if string.find(text, "[\r\n%z]") then
-      error(string.format("the value of header %s has an end of line in it", name), 0)
-    end
-    lines[#lines + 1] = string.format("%s: %s\r\n", name, text)
-  end
-  for name, value in pairs(header) do
-    if not skipped[string.lower(name)] then
-      for _, one in ipairs(type(value) == "table" and value or { value }) do
-        add(name, one)
-      end
-    end
-  end
-  return table.concat(lines)
+---@param recvheader table?
+function M.copy_fields(header, recvheader)
+  for name, value in pairs(recvheader and header or {}) do recvheader[name] = value end
 end
 
 return M

@@ -1,11 +1,15 @@
 -- Reads and writes sockets for http.httpd and http.httpc: their failures are raised as `socket_error`.
 
 local socket = require "skynet.socket"
+local deadline = require "skyloom.read_deadline"
+local internal = require "http.internal"
+
+local unread = internal.unread
 
 local M = {}
 
 --- Raised by the functions of this module when the socket is closed or fails.
-M.socket_error = setmetatable({}, { __tostring = function() return "[Socket Error]" end })
+M.socket_error = internal.socket_error
 local socket_error = M.socket_error
 
 --- A function that reads: `read()` whatever is there, `read(n)` exactly n bytes.
@@ -13,25 +17,19 @@ local socket_error = M.socket_error
 ---@param pre? string bytes that were read before, delivered first
 ---@return fun(n?: integer): string
 function M.readfunc(fd, pre)
-  pre = pre or ""
-  return function(n)
-    if not n then
-      if pre ~= "" then
-        local bytes = pre
-        pre = ""
-        return bytes
-      end
-      return socket.read(fd) or error(socket_error)
+  local function read(n)
+    local before = unread[read]
+    if not before then return deadline.read(fd, n) or error(socket_error) end
+    unread[read] = nil
+    if not n or n == #before then return before end
+    if n > #before then
+      return before .. (deadline.read(fd, n - #before) or error(socket_error))
     end
-    if n <= #pre then
-      local bytes = string.sub(pre, 1, n)
-      pre = string.sub(pre, n + 1)
-      return bytes
-    end
-    local bytes = pre
-    pre = ""
-    return bytes .. (socket.read(fd, n - #bytes) or error(socket_error))
+    unread[read] = string.sub(before, n + 1)
+    return string.sub(before, 1, n)
   end
+  if pre and pre ~= "" then unread[read] = pre end
+  return read
 end
 
 M.readbytes = socket.read
@@ -45,20 +43,25 @@ function M.writefunc(fd)
   end
 end
 
---- Connects. Raises socket_error when that fails or takes longer than `timeout`.
+local function open(host, port)
+  local is_done, fd, failure = pcall(socket.open, host, port)
+  if is_done then return fd, failure end
+  return nil, fd
+end
+
+--- Connects.
 ---@param host string
 ---@param port? integer
----@param timeout? integer cs; nil: the node's own deadline
----@return integer fd
-function M.connect(host, port, timeout)
-  if not timeout then
-    return socket.open(host, port) or error(socket_error)
-  end
+---@param timeout? integer cs; nil or 0: the node's own deadline
+---@return integer? fd
+---@return string? failure
+function M.open(host, port, timeout)
+  if not timeout or timeout == 0 then return open(host, port) end
   local skynet = require "skynet"
   local token = {}
-  local fd, is_late
+  local fd, failure, is_late
   skynet.fork(function()
-    fd = socket.open(host, port)
+    fd, failure = open(host, port)
     if not is_late then
       skynet.wakeup(token)
     elseif fd then
@@ -66,8 +69,17 @@ function M.connect(host, port, timeout)
     end
   end)
   skynet.sleep(timeout, token)
-  is_late = fd == nil
-  return fd or error(socket_error)
+  is_late = not (fd or failure)
+  return fd, is_late and string.format("timeout after %d cs", timeout) or failure
+end
+
+--- Connects. Raises socket_error when that fails or takes longer than `timeout`.
+---@param host string
+---@param port? integer
+---@param timeout? integer cs; nil: the node's own deadline
+---@return integer fd
+function M.connect(host, port, timeout)
+  return M.open(host, port, timeout) or error(socket_error)
 end
 
 function M.close(fd)

@@ -4,12 +4,15 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
+local internal = require "http.internal"
 local deadline = require "skyloom.deadline"
+local read_deadline = require "skyloom.read_deadline"
 local c = require "ltls.c"
 
 local M = {}
 
 local socket_error = sockethelper.socket_error
+local unread = internal.unread
 local server_context, client_context
 
 ---A context: `:set_cert(certfile, keyfile)`, `:set_ciphers(list)` (of TLS 1.2), `:set_ca(file)`,
@@ -77,14 +80,14 @@ end
 
 local function shake_hands(fd, tls, is_client)
   local input
-  if not is_client then input = socket.read(fd) end
+  if not is_client then input = read_deadline.read(fd) end
   while true do
     if not is_client and not input then error("tls handshake: the peer has gone (truncated)", 0) end
     is_client = false -- it speaks first
     local output = step(fd, tls, "handshake", input)
     if output and not socket.write(fd, output) then error(socket_error, 0) end
     if tls:finished() then return end
-    input = socket.read(fd)
+    input = read_deadline.read(fd)
   end
 end
 
@@ -132,7 +135,7 @@ local function source_of(fd, tls)
     while plain == "" do
       local is_open, has_ended = pcall(tls.ended, tls)
       if not is_open or has_ended then error(socket_error, 0) end
-      local bytes = socket.read(fd)
+      local bytes = read_deadline.read(fd)
       if not bytes then
         is_open = pcall(tls.ended, tls)
         error(is_open and "tls: the connection was cut off before its end (truncated)" or socket_error, 0)
@@ -149,26 +152,25 @@ end
 ---@return fun(n?: integer): string `read()` whatever is there, `read(n)` exactly n bytes
 function M.readfunc(fd, tls)
   local more = source_of(fd, tls)
-  local buffer = ""
-  return function(n)
+  local function read(n)
+    local before = unread[read] or ""
     if not n then
-      local bytes = buffer ~= "" and buffer or more()
-      buffer = ""
-      return bytes
+      unread[read] = nil
+      return before ~= "" and before or more()
     end
-    if #buffer < n then
-      local pieces, size = { buffer }, #buffer
+    if #before < n then
+      local pieces, size = { before }, #before
       while size < n do
         local piece = more()
         pieces[#pieces + 1] = piece
         size = size + #piece
       end
-      buffer = table.concat(pieces)
+      before = table.concat(pieces)
     end
-    local bytes = buffer:sub(1, n)
-    buffer = buffer:sub(n + 1)
-    return bytes
+    unread[read] = #before > n and before:sub(n + 1) or nil
+    return before:sub(1, n)
   end
+  return read
 end
 
 ---@param fd integer

@@ -6,12 +6,12 @@ local function decode(text)
   return (string.gsub(text, "%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
---- Splits `/path?query`: the decoded path, and the query as it came (nil without one).
+--- Splits `/path?query`, or a whole address of http: the decoded path, and the query as it came (nil without one).
 ---@param target string
 ---@return string path
 ---@return string|nil query
 function url.parse(target)
-  local path, query = string.match(target, "^([^?#]*)%??([^#]*)")
+  local path, query = string.match(string.gsub(target, "^%a[%w+.-]*://[^/?#]*", ""), "^([^?#]*)%??([^#]*)")
   return decode(path), query ~= "" and query or nil
 end
 

@@ -37,6 +37,7 @@ void System::run_slice(Worker& worker, Runnable& item) noexcept {
       if (mailbox.is_full()) settle(mailbox, handle);
     }
     worker.was_long = now - start >= kSliceTimeMax;
+    worker.slice_end = now;
     // For the monitor, which only compares.
     worker.message_destination.store(0, std::memory_order_relaxed);
   }

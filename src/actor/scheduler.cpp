@@ -9,9 +9,10 @@
 namespace skyloom::actor {
 namespace {
 
-constexpr uint32_t kFastInARowMax = 8;   // then the queue has its turn
-constexpr uint32_t kSlicesPerLook = 64;  // of a busy worker, at the world and the timers
-constexpr base::Nanos kLookInterval = std::chrono::microseconds(50);  // a look is a system call
+constexpr uint32_t kFastInARowMax = 8;  // then the queue has its turn
+// Looks of a busy worker at the world and the timers. Each is a system call.
+constexpr base::Nanos kLookInterval = std::chrono::microseconds(200);
+constexpr uint32_t kSlicesPerLook = 64;  // in run_one()
 constexpr uint32_t kSlicesPerInjector =
     4;  // so that local work does not starve what comes from outside
 
@@ -217,17 +218,20 @@ void Scheduler::run_item(Worker& worker, Runnable& item) noexcept {
   runner_.run_slice(worker, item);
   worker.in_slice = false;
   count(worker.slice_number);
-  if (++worker.slices % kSlicesPerLook == 0 || worker.was_long) look_while_busy(worker);
+  ++worker.slices;
+  if (is_look_due(worker)) look_while_busy(worker);
+}
+
+bool Scheduler::is_look_due(const Worker& worker) const noexcept {
+  // In run_one() only slices count: its results must not depend on time.
+  if (thread_count_ == 0) return worker.was_long || worker.slices % kSlicesPerLook == 0;
+  // A hint; the duty decides who looks.
+  return worker.slice_end.count() >= next_look_ns_.load(std::memory_order_relaxed);
 }
 
 // So that the network and the timers go on while messages never end.
 void Scheduler::look_while_busy(Worker& worker) noexcept {
-  if (thread_count_ != 0) {  // in run_one() only slices count: its results must not depend on time
-    const base::Nanos now = clock_.now();
-    // A hint; the duty decides who looks.
-    if (now.count() < next_look_ns_.load(std::memory_order_relaxed)) return;
-    next_look_ns_.store((now + kLookInterval).count(), std::memory_order_relaxed);
-  }
+  next_look_ns_.store((worker.slice_end + kLookInterval).count(), std::memory_order_relaxed);
   if (!look_once()) return;
   worker.is_metering = false;
   share_work(worker);

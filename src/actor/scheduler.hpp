@@ -39,9 +39,10 @@ struct Worker {
   uint32_t fast_in_a_row = 0;
   uint32_t slices = 0;
   bool in_slice = false;
-  bool was_long = false;   // the last slice took kSliceTimeMax or more
-  uint32_t meanwhile = 0;  // slices that wait below the one that runs
-  bool searching = false;  // counted in Scheduler::searching_
+  bool was_long = false;     // the last slice took kSliceTimeMax or more
+  base::Nanos slice_end{0};  // when it ended
+  uint32_t meanwhile = 0;    // slices that wait below the one that runs
+  bool searching = false;    // counted in Scheduler::searching_
   CpuMeter meter;
   // The meter has run since the last slice: what lies between two slices (the flush of the first
   // one's output, our bookkeeping) is charged to the second, which saves a look at the clock.
@@ -144,6 +145,7 @@ class Scheduler {
   void wait_on_duty(Worker& worker) noexcept;
   void park(Worker& worker) noexcept;
   bool look_once() noexcept;
+  bool is_look_due(const Worker& worker) const noexcept;
   void look_while_busy(Worker& worker) noexcept;
   void share_work(Worker& worker) noexcept;
   void stop_searching(Worker& worker) noexcept;

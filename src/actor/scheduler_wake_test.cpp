@@ -318,6 +318,29 @@ TEST_P(IdleTest, AnIdleSystemWakesNobodyUp) {
   EXPECT_TRUE(stood_still);
 }
 
+// Slices end before they are long, and there are always more of them.
+TEST(BusyTest, AWorkerThatNeverRunsDryLooksAtTheWorldByTime) {
+  TestClock clock;
+  Hooks hooks;
+  CountingWaiter waiter;
+  System system(options_with(1), clock, hooks, &waiter);
+  register_probe(system);
+  constexpr uint64_t kSlices = 100;
+  Counter done;
+  const uint32_t endless = spawn(system, [&](Service& self, const Seen& seen) {
+    clock.advance(10us);
+    if (seen.session == 0) return done.add();
+    self.system().push(self.handle(), Message(kTypeText, 0, seen.session - 1));
+  });
+  ASSERT_TRUE(system.start());
+  ASSERT_TRUE(system.wait_until_quiet(kPatience));
+  const uint64_t before = system.scheduler_figures().duty_turns;
+  system.push(endless, Message(kTypeText, 0, kSlices * kSliceMessagesMax));
+  ASSERT_TRUE(done.wait_for(1));
+  // The watcher may look in the worker's place now and then.
+  EXPECT_GE(system.scheduler_figures().duty_turns - before, kSlices / 2);
+}
+
 TEST_P(IdleTest, ATimerWakesTheSleeperOnceOrOncePerLevelOfTheWheel) {
   Counter handled;
   const uint32_t handle = spawn(system_, [&](Service&, const Seen&) { handled.add(); });

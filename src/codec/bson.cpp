@@ -1,5 +1,6 @@
 #include "codec/bson.hpp"
 
+#include "codec/utf8.hpp"
 #include "codec/words.hpp"
 
 namespace skyloom::codec {
@@ -37,7 +38,7 @@ std::optional<size_t> pointer_size(std::string_view bytes) noexcept {
 
 BsonFault check_string(std::string_view value) noexcept {
   if (value.back() != '\0') return BsonFault::kLength;
-  return is_bson_text(bson_string(value)) ? BsonFault::kNone : BsonFault::kText;
+  return is_utf8(bson_string(value)) ? BsonFault::kNone : BsonFault::kText;
 }
 
 BsonFault check_binary(std::string_view value) noexcept {
@@ -67,7 +68,7 @@ BsonFault check_value(BsonType type, std::string_view value, int depth) noexcept
     case BsonType::kBinary: return check_binary(value);
     case BsonType::kBoolean:
       return static_cast<uint8_t>(value.front()) <= 1 ? BsonFault::kNone : BsonFault::kBoolean;
-    case BsonType::kRegex: return is_bson_text(value) ? BsonFault::kNone : BsonFault::kText;
+    case BsonType::kRegex: return is_utf8(value) ? BsonFault::kNone : BsonFault::kText;
     case BsonType::kPointer:
       return check_string(value.substr(0, value.size() - kBsonObjectIdBytes));
     case BsonType::kScopedCode: return check_scoped_code(value, depth);
@@ -93,7 +94,7 @@ BsonFault check_document(std::string_view document, int depth) noexcept {
   BsonElements elements(document);
   BsonElement element;
   while (elements.next(element)) {
-    if (!is_bson_text(element.key)) return BsonFault::kText;
+    if (!is_utf8(element.key)) return BsonFault::kText;
     const BsonFault fault = check_value(element.type, element.value, depth);
     if (fault != BsonFault::kNone) return fault;
   }
@@ -103,31 +104,6 @@ BsonFault check_document(std::string_view document, int depth) noexcept {
 bool is_known(BsonType type) noexcept {
   const auto number = static_cast<uint8_t>(type);
   return (number >= 0x01 && number <= 0x13) || number == 0x7f || number == 0xff;
-}
-
-bool is_continued(std::string_view text, size_t count) noexcept {
-  if (text.size() <= count) return false;
-  for (size_t i = 1; i <= count; ++i) {
-    if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return false;
-  }
-  return true;
-}
-
-// The bytes of the character at the start of `text`; 0: it is none (RFC 3629).
-size_t character_size(std::string_view text) noexcept {
-  const auto first = static_cast<uint8_t>(text.front());
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const auto second = text.size() < 2 ? uint8_t{0} : static_cast<uint8_t>(text[1]);
-  if (first < 0xe0) return is_continued(text, 1) ? 2 : 0;
-  if (first < 0xf0) {
-    if (first == 0xe0 && second < 0xa0) return 0;  // fits into two
-    if (first == 0xed && second > 0x9f) return 0;  // half of a pair
-    return is_continued(text, 2) ? 3 : 0;
-  }
-  if (first == 0xf0 && second < 0x90) return 0;
-  if (first == 0xf4 && second > 0x8f) return 0;  // beyond the last one
-  return is_continued(text, 3) ? 4 : 0;
 }
 
 }  // namespace
@@ -142,15 +118,6 @@ const char* text_of(BsonFault fault) noexcept {
     case BsonFault::kDepth: return "more than 128 documents inside of each other";
   }
   __builtin_unreachable();
-}
-
-bool is_bson_text(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const size_t size = character_size(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
 }
 
 BsonFault check_bson(std::string_view document) noexcept {

@@ -45,8 +45,6 @@ enum class BsonFault : uint8_t { kNone, kLength, kType, kText, kBoolean, kDepth 
 // What is wrong, for an error's text.
 const char* text_of(BsonFault fault) noexcept;
 
-bool is_bson_text(std::string_view text) noexcept;  // UTF-8
-
 // The first fault of a document, with all that is inside of it; it has to be as long as it says.
 BsonFault check_bson(std::string_view document) noexcept;
 // The same for the value of one element.

@@ -141,19 +141,6 @@ TEST(Bson, IsRefusedForTextThatIsNotUtf8) {
             BsonFault::kNone);  // a zero is a character
 }
 
-TEST(BsonText, IsUtf8OfRfc3629) {
-  for (const std::string_view text : {"", "00", "7f", "c280", "dfbf", "e0a080", "ed9fbf", "ee8080",
-                                      "efbfbf", "f0908080", "f48fbfbf", "6162c3a9e282acf09f9880"}) {
-    EXPECT_TRUE(is_bson_text(bytes_of(text))) << text;
-  }
-  for (const std::string_view text :
-       {"80",     "bf",       "c080",     "c1bf",     "c2",     "c27f",   "c2c0",
-        "e0",     "e0a0",     "e09fbf",   "eda080",   "edbfbf", "e28228", "f08fbfbf",
-        "f0908f", "f4908080", "f5808080", "f8888080", "ff",     "fe",     "61c3"}) {
-    EXPECT_FALSE(is_bson_text(bytes_of(text))) << text;
-  }
-}
-
 TEST(Bson, Has128DocumentsInsideOfEachOtherAtMost) {
   std::string document = bytes_of("0500000000");
   for (int depth = 1; depth <= kBsonDepthMax + 1; ++depth) {

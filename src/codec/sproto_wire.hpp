@@ -40,6 +40,8 @@ class SprotoItems {
   static std::optional<SprotoItems> open(std::string_view bytes) noexcept;
 
   size_t size() const noexcept { return size_; }  // bytes of the struct
+  // There are no more fields than this left.
+  size_t count_max() const noexcept { return words_.size() / kSprotoWordBytes; }
   // False: there are no more.
   bool next(SprotoItem& item) noexcept;
 

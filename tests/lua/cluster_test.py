@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 import tempfile
 import unittest
 
@@ -15,8 +16,8 @@ from node import connect, free_port, wait_until
 
 
 class ClusterTest(LuaTest):
-    def start_callee(self, **settings):
-        node = self.start_lua("cluster_node", **settings)
+    def start_callee(self, start="cluster_node", **settings):
+        node = self.start_lua(start, **settings)
         line = node.wait_for_line(r"cluster on 127\.0\.0\.1:(\d+), sdb is (\d+), this is (\d+)$")
         node.port, node.sdb, node.main = (int(text) for text in line.groups())
         return node
@@ -48,11 +49,11 @@ class OurNodesTest(ClusterTest):
         self.assert_stops(caller)
         self.assert_stops(callee)
 
-    def test_calls_of_a_node_that_dies_or_stops_end_with_an_error(self):
-        for number, timeout in ((signal.SIGKILL, 60000), (signal.SIGSTOP, 1000)):
+    def test_K48_calls_of_a_node_that_dies_or_stops_end_with_an_error(self):
+        for number, settings in ((signal.SIGKILL, {}), (signal.SIGSTOP, {"cluster_call_timeout": 1000}),
+                                 (signal.SIGSTOP, {"cluster_silence_timeout": 600})):
             callee = self.start_callee()
-            caller = self.start_lua("cluster_caller", scenario="hang", peer_port=callee.port,
-                                    cluster_call_timeout=timeout)
+            caller = self.start_lua("cluster_caller", scenario="hang", peer_port=callee.port, **settings)
             caller.wait_for_line("outcome of ready: $")
             callee.signal(number)
             for i in (1, 2, 3):
@@ -64,7 +65,7 @@ class OurNodesTest(ClusterTest):
             else:
                 self.assertEqual(callee.wait(), -number)
 
-    def test_after_a_change_of_address_no_call_reaches_the_old_node(self):
+    def test_K48_after_a_change_of_address_no_call_reaches_the_old_node(self):
         ports = [free_port(), free_port()]
         callees = [self.start_callee(cluster_port=port) for port in ports]
         caller = self.start_lua("cluster_caller", scenario="move", peer_port=ports[0], ports=",".join(map(str, ports)))
@@ -111,6 +112,33 @@ class ExampleTest(ClusterTest):
             world.wait_for_line("the two nodes understand each other")
         self.assert_stops(world)
         self.assert_stops(db)
+
+
+class ShapesTest(ClusterTest):
+    def test_programs_in_the_manner_of_skynets_examples_run(self):
+        ports = [free_port(), free_port()]
+        snax = {"snax": f"{HERE}/snax/?.lua"}
+        with tempfile.NamedTemporaryFile("w", suffix=".lua") as table:
+            table.write('__nowaiting = true\ndb = "127.0.0.1:%d"\ndb2 = "127.0.0.1:%d"\n' % tuple(ports))
+            table.flush()
+            one = self.start_lua("cluster_shape1", cluster=table.name, **snax)
+            one.wait_for_line("both are open")
+            two = self.start_lua("cluster_shape2", cluster=table.name, db2_port=ports[1], **snax)
+            for line in ("get a: foobar$", "get b: foobar2$", "large: 102400$", "ping: pong hello$",
+                         "down: false$"):
+                two.wait_for_line(line)
+            one.wait_for_line("heard through the proxy$")
+            one.wait_for_line("heard 102415 bytes$")
+        self.assert_stops(two)
+        self.assert_stops(one)
+
+
+    def test_services_in_the_manner_of_skynets_run_on_the_module(self):
+        ours, bare = self.start_callee(), self.start_callee("cluster_bare_node")
+        for callee in (ours, bare):
+            self.assert_stops(self.run_script("cluster_bare_caller", peer_port=callee.port))
+            callee.wait_for_line(r"<TRACE \(bare-peer-1\):00000001-1> .*tracecall begin")
+            self.assert_stops(callee)
 
 
 class CalledTest(ClusterTest):
@@ -230,7 +258,7 @@ class HostileCallerTest(ClusterTest):
         2 * framed(b"\x01" + struct.pack("<III", 1, 5, 100000)),
     )
 
-    def test_wrong_bytes_end_their_connection_and_disturb_nobody(self):
+    def test_K49_wrong_bytes_end_their_connection_and_disturb_nobody(self):
         node = self.start_callee()
         caller = self.caller(node)
         self.assert_echo(caller)
@@ -246,7 +274,7 @@ class HostileCallerTest(ClusterTest):
         self.assertLessEqual(node.log().count("cluster:"), len(self.LIES) + 1, node.story())  # and where it listens
         self.assert_stops(node)
 
-    def test_half_packets_and_vanished_callers_leave_nothing(self):
+    def test_K49_half_packets_and_vanished_callers_leave_nothing(self):
         node = self.start_callee()
         caller = self.caller(node)
         packets = request_packets("@sdb", 5, pack("size", "x" * 50000))
@@ -261,7 +289,7 @@ class HostileCallerTest(ClusterTest):
         self.assert_echo(caller)
         self.assert_stops(node)
 
-    def test_a_size_that_lies_costs_nothing_before_its_bytes_come(self):
+    def test_K49_a_size_that_lies_costs_nothing_before_its_bytes_come(self):
         node = self.start_callee(cluster_message_max="4095M", cluster_pending_timeout=60000)
         caller = self.caller(node)
         self.assert_echo(caller)
@@ -439,7 +467,7 @@ class CallingTest(ClusterTest):
         node.wait_for_line("outcome of large: 100005$")
         self.assert_stops(node)
 
-    def test_wrong_answers_fail_their_calls_and_the_next_ones_succeed(self):
+    def test_K49_wrong_answers_fail_their_calls_and_the_next_ones_succeed(self):
         def head(session, kind):
             return struct.pack("<IB", session, kind)
 
@@ -482,7 +510,7 @@ class CallingTest(ClusterTest):
         node.wait_for_line("call of @never in node peer failed: no answer within 300 ms")
         self.assert_stops(node)
 
-    def test_all_calls_end_when_the_node_is_lost(self):
+    def test_K48_all_calls_end_when_the_node_is_lost(self):
         got = []
         callee = self.callee(lambda link, packet: got.append(packet))
         node = self.start_caller("lost", callee)
@@ -490,6 +518,51 @@ class CallingTest(ClusterTest):
         callee.close()
         for i in (1, 2, 3):
             node.wait_for_line(f"outcome of never {i}: failed$")
+
+    def test_a_node_that_answers_slowly_but_is_there_is_waited_for(self):
+        asked = []
+
+        def serve(link, packet):
+            if packet[:5] == bytes(5):
+                session = struct.unpack_from("<I", packet, 5)[0]
+                asked.append(packet[9:])
+                link.send(*answer_packets(session, False, b"name not found"))
+
+        node = self.start_caller("lost", self.callee(serve), cluster_silence_timeout=200, cluster_call_timeout=1500)
+        for i in (1, 2, 3):
+            node.wait_for_line(f"outcome of never {i}: failed$")
+        self.assertEqual(set(asked), {pack("")})
+        self.assertEqual(node.log().count("no answer within 1500 ms"), 3)
+        self.assertNotIn("is silent", node.log())
+        self.assert_stops(node)
+
+    def test_K48_a_node_that_does_not_even_say_that_it_is_there_is_left(self):
+        links = set()
+        callee = self.callee(lambda link, packet: links.add(link))
+        node = self.start_caller("lost", callee, cluster_silence_timeout=200)
+        for i in (1, 2, 3):
+            node.wait_for_line(f"outcome of never {i}: failed$")
+        self.assertEqual(node.log().count("failed: node peer is silent for more than 200 ms"), 3)
+        self.assertEqual(callee.packets[3:], request_packets(0, 4, pack("")))
+        self.assertEqual(len(links), 1)
+        self.assert_stops(node)
+
+    def test_the_tag_of_a_trace_goes_in_front_of_its_request(self):
+        def serve(link, packet):
+            if packet[0] == 0x80:
+                session, payload = self.session_of(packet)
+                link.send(*answer_packets(session, True, payload))
+
+        callee = self.callee(serve)
+        node = self.start_caller("traced", callee)
+        node.wait_for_line("outcome of traced: ")
+        node.wait_for_line("outcome of untraced: ")
+        tag, *requests = callee.packets
+        self.assertRegex(tag, rb"^\x04\([^()]+-peer-\d+\):[0-9a-f]{8}-\d+$")
+        self.assertEqual(requests, request_packets("@echo", 1, pack(1)) + request_packets("@echo", 2, pack(2)))
+        node.wait_for_line(r"<TRACE :[0-9a-f]{8}-\d+> \d+ session \(.*-peer-\d+\):")
+        node.wait_for_line(r"<TRACE \(.*-peer-\d+\):[0-9a-f]{8}-\d+> \d+ cluster peer")
+        self.assert_stops(node)
 
     def test_who_does_not_answer_the_secret_is_not_called(self):
         callee = self.callee(lambda link, packet: None)
@@ -501,4 +574,5 @@ class CallingTest(ClusterTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    only = os.environ.get("SKYLOOM_TEST_ONLY")  # one scenario
+    unittest.main(argv=sys.argv + (["-k", only] if only else []))

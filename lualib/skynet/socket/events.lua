@@ -79,6 +79,22 @@ local function wake_reader(entry)
   end
 end
 
+---Ends the wait of whoever reads the socket: it finds what there is, as at the end of the stream.
+---@param id integer
+function M.interrupt(id)
+  local entry = sockets[id]
+  if entry then wake_reader(entry) end
+end
+
+---@param id integer
+---@return boolean is_quiet connected, and nothing has come that nobody has read
+function M.is_quiet(id)
+  local entry = sockets[id]
+  if not (entry and entry.connected and entry.buffer) then return false end
+  local _, unread = driver.pop(entry.buffer, blocks, 0)
+  return unread == 0
+end
+
 ---Everybody who waits for anything of this socket goes on.
 ---@param entry skynet.socket.entry
 local function wake_all(entry)

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "codec/utf8.hpp"
 #include "codec/words.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/bson.hpp"
@@ -72,7 +73,7 @@ void BsonEncoder::close_document(size_t start) {
 
 void BsonEncoder::head(BsonType type, std::string_view key) {
   if (key.find('\0') != std::string_view::npos) refuse(key, "a zero byte in a key");
-  if (!codec::is_bson_text(key)) refuse(key, "a key that is not UTF-8");
+  if (!codec::is_utf8(key)) refuse(key, "a key that is not UTF-8");
   *take(1) = static_cast<char>(type);
   bytes(key);
   *take(1) = '\0';
@@ -91,7 +92,7 @@ void BsonEncoder::integer(std::string_view key, lua_Integer value) {
 void BsonEncoder::string(std::string_view key, std::string_view text) {
   if (const auto value = bson_special(text)) return special(key, *value);
   if (text.size() > kDocumentBytesMax) refuse(key, "a string of more than 256 MiB");
-  if (!codec::is_bson_text(text)) refuse(key, "a string that is not UTF-8 (use bson.binary)");
+  if (!codec::is_utf8(text)) refuse(key, "a string that is not UTF-8 (use bson.binary)");
   head(BsonType::kString, key);
   number(static_cast<uint32_t>(text.size() + 1));
   bytes(text);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "codec/hex.hpp"
+#include "codec/utf8.hpp"
 #include "codec/words.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/bson.hpp"
@@ -59,7 +60,7 @@ uint32_t seconds_now() noexcept {
 std::string_view check_c_text(lua_State* L, int index) {
   const std::string_view text = check_text(L, index);
   luaL_argcheck(L, text.find('\0') == std::string_view::npos, index, "it contains a zero byte");
-  luaL_argcheck(L, codec::is_bson_text(text), index, "it is not UTF-8");
+  luaL_argcheck(L, codec::is_utf8(text), index, "it is not UTF-8");
   return text;
 }
 

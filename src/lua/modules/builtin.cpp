@@ -21,6 +21,7 @@ constexpr BuiltinModule kModules[] = {
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
     {"skyloom.dns", luaopen_skyloom_dns},
+    {"skyloom.http", luaopen_skyloom_http},
     {"skyloom.loader", luaopen_skyloom_loader},
     {"skyloom.require", luaopen_skyloom_require},
     {"skyloom.resp", luaopen_skyloom_resp},

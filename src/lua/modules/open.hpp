@@ -12,6 +12,7 @@ int luaopen_ltls_init_c(lua_State* L);
 int luaopen_md5_core(lua_State* L);
 int luaopen_skyloom_dns(lua_State* L);
 int luaopen_skyloom_resp(lua_State* L);
+int luaopen_skyloom_http(lua_State* L);
 int luaopen_skyloom_websocket(lua_State* L);
 int luaopen_skynet_cluster_core(lua_State* L);
 int luaopen_skynet_crypt(lua_State* L);

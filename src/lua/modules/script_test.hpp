@@ -29,6 +29,7 @@ class Script {
                                             {"md5.core", luaopen_md5_core},
                                             {"skyloom.dns", luaopen_skyloom_dns},
                                             {"skyloom.resp", luaopen_skyloom_resp},
+                                            {"skyloom.http", luaopen_skyloom_http},
                                             {"skyloom.websocket", luaopen_skyloom_websocket},
                                             {"skynet.crypt", luaopen_skynet_crypt},
                                             {"skynet.debugchannel", luaopen_skynet_debugchannel},

@@ -275,7 +275,7 @@ int decode(lua_State* L) {
   if (is_empty_type(L, 1)) return 0;
   const std::string_view message = check_message(L, 2);
   const int table = lua_gettop(L);
-  const bool has_table = lua_istable(L, table);
+  const int into = lua_istable(L, table) ? table : 0;
   const TypeReference reference = check_type(L, 1);
   const auto size = reference.schema->check(reference.type, message);
   if (!size) {
@@ -283,12 +283,7 @@ int decode(lua_State* L) {
                       static_cast<LUAI_UACINT>(message.size()),
                       reference.schema->type(reference.type).name.c_str());
   }
-  if (has_table) {
-    lua_pushvalue(L, table);
-  } else {
-    lua_newtable(L);
-  }
-  decode_sproto(L, *reference.schema, reference.type, message.substr(0, *size));
+  decode_sproto(L, *reference.schema, reference.type, message.substr(0, *size), into);
   lua_pushinteger(L, static_cast<lua_Integer>(*size));
   return 2;
 }

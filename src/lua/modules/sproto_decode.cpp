@@ -28,8 +28,8 @@ class SprotoDecoder {
   SprotoDecoder(lua_State* L, const codec::SprotoSchema& schema) noexcept
       : L_(L), schema_(schema) {}
 
-  // Fills the table on top.
-  void structure(const SprotoType& type, std::string_view bytes);
+  // In the table at `into`, or in a new one if that is 0.
+  void push_structure(const SprotoType& type, std::string_view bytes, int into);
 
  private:
   void push_item(const SprotoField& field, const SprotoItem& item);
@@ -49,10 +49,15 @@ class SprotoDecoder {
   const codec::SprotoSchema& schema_;
 };
 
-void SprotoDecoder::structure(const SprotoType& type, std::string_view bytes) {
+void SprotoDecoder::push_structure(const SprotoType& type, std::string_view bytes, int into) {
   luaL_checkstack(L_, LUA_MINSTACK, "sproto");
   auto items = SprotoItems::open(bytes);
   if (!items) return refuse();
+  if (into != 0) {
+    lua_pushvalue(L_, into);
+  } else {
+    lua_createtable(L_, 0, static_cast<int>(std::min(items->count_max(), type.fields.size())));
+  }
   codec::SprotoFieldFinder finder(type);
   SprotoItem item;
   while (items->next(item)) {
@@ -99,10 +104,7 @@ void SprotoDecoder::push_data(const SprotoField& field, std::string_view data) {
     case SprotoKind::kInteger:
     case SprotoKind::kDouble: push_number(field, codec::sproto_number(data)); return;
     case SprotoKind::kString: push_text(L_, data); return;
-    case SprotoKind::kStruct:
-      lua_newtable(L_);
-      structure(schema_.type(field.type), data);
-      return;
+    case SprotoKind::kStruct: push_structure(schema_.type(field.type), data, 0); return;
     case SprotoKind::kBoolean: break;
   }
   refuse();
@@ -192,8 +194,8 @@ void push_default(lua_State* L, const codec::SprotoSchema& schema, const SprotoF
 }  // namespace
 
 void decode_sproto(lua_State* L, const codec::SprotoSchema& schema, uint16_t type,
-                   std::string_view message) {
-  SprotoDecoder(L, schema).structure(schema.type(type), message);
+                   std::string_view message, int into) {
+  SprotoDecoder(L, schema).push_structure(schema.type(type), message, into);
 }
 
 void push_sproto_default(lua_State* L, const codec::SprotoSchema& schema, uint16_t type) {

@@ -8,6 +8,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
+constexpr ptrdiff_t kTypesOfSchema = 4;
 constexpr const char* kPrepare = R"(
   core = require 'sproto.core'
   function hex(s) return (s:gsub('.', function(c) return ('%02x'):format(c:byte()) end)) end
@@ -267,6 +268,17 @@ TEST_F(SprotoTest, InventedHandlesAreRefused) {
   }
   EXPECT_THAT(run("core.encode(schema, {})"), HasSubstr("a sproto instead of a type of it"));
   EXPECT_THAT(run("core.deleteproto(types.Person)"), HasSubstr("a sproto type instead"));
+  // As unpacked from bytes that another service has made up: a schema that is there, a type that
+  // is not.
+  lua_State* const L = script_.state();
+  lua_getglobal(L, "schema");
+  lua_pushlightuserdata(L, static_cast<char*>(lua_touserdata(L, -1)) + kTypesOfSchema + 1);
+  lua_setglobal(L, "invented");
+  lua_pop(L, 1);
+  for (const char* const call :
+       {"encode(invented, {})", "decode(invented, bytes '0000')", "default(invented)"}) {
+    EXPECT_THAT(run(std::string("return core.") + call), HasSubstr("no such sproto type")) << call;
+  }
 }
 
 TEST_F(SprotoTest, ABrokenBundleGivesNilAndAReason) {

@@ -20,6 +20,7 @@ end
 
 local kept = {}
 function command.keep(value) kept[#kept + 1] = value end
+function command.kept_count() return #kept end
 function command.kept()
   local values = kept
   kept = {}

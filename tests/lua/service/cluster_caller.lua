@@ -39,6 +39,14 @@ function scenario.lost()
   for i = 1, 3 do skynet.fork(call, "never " .. i, "@never", i) end
 end
 
+function scenario.traced()
+  skynet.fork(function()
+    skynet.trace "a call of another node"
+    call("traced", "@echo", 1)
+    skynet.fork(call, "untraced", "@echo", 2)
+  end)
+end
+
 function scenario.hang()
   for i = 1, 3 do skynet.fork(call, "hanging " .. i, "@sdb", "never") end
   skynet.yield()

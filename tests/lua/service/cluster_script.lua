@@ -106,6 +106,10 @@ skynet.start(function()
     check.wait_until(function() return pinger.req.count() == 5 end)
   end)
 
+  test("the old name is that of the same module", function()
+    equal(rawequal(require "compat10.cluster", cluster), true)
+  end)
+
   test("get_sender is one service per node", function()
     equal(cluster.get_sender "db", cluster.get_sender "db")
     equal(skynet.call(cluster.get_sender "db", "lua", "req", "@sdb", skynet.pack("echo", 7)), 7)

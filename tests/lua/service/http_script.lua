@@ -43,9 +43,39 @@ end
 local function test_requests()
   test("a request has its url, method, header and body", function()
     check.equal(read "GET /a%20b?c=1 HTTP/1.1\r\nHost: x\r\nX-Many:1\r\nX-Many: \t 2 \r\n\r\n",
-      { 200, "/a%20b?c=1", "GET", { host = "x", ["x-many"] = { "1", "2" } }, "", n = 5 })
+      { 200, "/a%20b?c=1", "GET", { host = "x", ["x-many"] = { "1", "2" } }, "", true, n = 6 })
     check.equal(read(post("Content-Length: 5", "hello, and more"))[5], "hello")
-    check.equal(read(post("content-length: 000")), { 200, "/x", "POST", { ["content-length"] = "000" }, "", n = 5 })
+    check.equal(read(post("content-length: 000")), { 200, "/x", "POST", { ["content-length"] = "000" }, "", true, n = 6 })
+  end)
+  test("a request tells whether its connection goes on", function()
+    check.equal(read("GET / HTTP/1.0\r\n\r\n")[6], false)
+    check.equal(read("GET / HTTP/1.1\r\nConnection: close\r\n\r\n")[6], false)
+    check.equal(read("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")[6], true)
+  end)
+  test("what comes behind a request is the next one, however it is cut", function()
+    local text = "GET /1 HTTP/1.1\r\n\r\n" .. post("Content-Length: 2", "hi")
+      .. post("Transfer-Encoding: chunked", "2\r\nho\r\n0\r\n\r\n") .. "GET /4 HTTP/1.1\r\n\r\n"
+    for _, n in ipairs { 1, 2, 7, 50, 100000 } do
+      local from = pieces_of(text, n)
+      local found = {}
+      for i = 1, 4 do
+        local _, url, method, _, body = httpd.read_request(from)
+        found[i] = table.concat({ method, url, body }, " ")
+      end
+      check.equal(found, { "GET /1 ", "POST /x hi", "POST /x ho", "GET /4 " })
+      check.equal(httpd.read_request(from), nil)
+    end
+  end)
+  test("a client that waits for it is told to continue, once", function()
+    local written = {}
+    local head = post "Expect: 100-continue\r\nContent-Length: 4"
+    local from = pieces_of(head .. "body", #head)
+    local code, _, _, _, body = httpd.read_request(from, 10, function(text) written[#written + 1] = text end)
+    check.equal({ code, body, written }, { 200, "body", { "HTTP/1.1 100 Continue\r\n\r\n" } })
+    local is_asked
+    code = httpd.read_request(pieces_of(post("Expect: 100-continue\r\nContent-Length: 11"), 60), 10,
+      function() is_asked = true end)
+    check.equal({ code, is_asked }, { 413 })
   end)
   test("chunks are joined, their trailer is dropped", function()
     check.equal(read(post("Transfer-Encoding: chunked", "5\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX: 1\r\n\r\n"))[5],
@@ -98,6 +128,8 @@ local function test_requests()
     check_code(505, "GET / HTTP/0.9\r\n\r\n")
     check_code(501, post("Transfer-Encoding: gzip"))
     check_code(501, post("Transfer-Encoding: gzip, chunked"))
+    check_code(501, post("Transfer-Encoding: identity"))
+    check.equal(read "GET / HTTP/2.0\r\n\r\n", { 505, "HTTP 505: version 2.0", n = 2 })
   end)
   test("what is too large is 413 before it has come", function()
     check_code(413, post "Content-Length: 11", 10)
@@ -107,6 +139,9 @@ local function test_requests()
     check_code(413, post("Transfer-Encoding: chunked", "6\r\nhello!\r\n5\r\n"), 10)
     check_code(413, post("Transfer-Encoding: chunked", "FFFFFFFFFFFFFFFF\r\n"))
     check_code(413, post("X: " .. string.rep("x", 8192)))
+    local start = "GET / HTTP/1.1\r\nX: "
+    check_code(200, start .. string.rep("x", 8192 - #start - 4) .. "\r\n\r\n")
+    check_code(413, start .. string.rep("x", 8193 - #start - 4) .. "\r\n\r\n")
     check_code(413, string.rep("x", 9000))
     check_code(413, post(string.rep("X: y\r\n", 129) .. "Z: y"))
     check_code(413, post("Transfer-Encoding: chunked", "0\r\n" .. string.rep("X: y\r\n", 200)))
@@ -139,6 +174,17 @@ local function test_responses()
     check.equal(write(200, function() return table.remove(parts, 1) end),
       "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\nc\r\nsecond chunk\r\n0\r\n\r\n")
   end)
+  test("a large body is written whole behind its header", function()
+    local body = string.rep("0123456789", 10000)
+    check.equal(write(200, body, { ["Content-Length"] = 5 }) ==
+      "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" .. body, true)
+  end)
+  test("a response that cannot have a body has none", function()
+    check.equal(write(204, "", { ["content-length"] = 5 }), "HTTP/1.1 204 No Content\r\n\r\n")
+    check.equal(write(304, ""), "HTTP/1.1 304 Not Modified\r\n\r\n")
+    check.matches(select(2, write(204, "x")), "a response 204 has no body")
+    check.matches(select(2, write(100, function() end)), "a response 100 has no body")
+  end)
   test("headers cannot be smuggled into a response", function()
     check.matches(select(2, write(200, "", { a = "b\r\nc: d" })), "has an end of line")
     check.matches(select(2, write(200, "", { ["a: b\r\nc"] = "d" })), "is no token")
@@ -156,6 +202,8 @@ local function test_urls()
   test("a url is split and decoded", function()
     check.equal({ url.parse "/a%20b/c?q=1&x" }, { "/a b/c", "q=1&x" })
     check.equal({ url.parse "/a" }, { "/a" })
+    check.equal({ url.parse "http://host:80/a%2Fb?q" }, { "/a/b", "q" })
+    check.equal({ url.parse "/a?u=http://x/y" }, { "/a", "u=http://x/y" })
     check.equal(url.parse_query "a=1&b=%41+c&a=2&c&a=3", { a = { "1", "2", "3" }, b = "A c", c = "" })
   end)
 end
@@ -182,6 +230,46 @@ local function test_sockets()
   test("bytes read before come first, then exactly as many as wanted", function()
     local read_bytes = sockethelper.readfunc(-1, "abcdef")
     check.equal({ read_bytes(2), read_bytes(3), read_bytes() }, { "ab", "cde", "f" })
+  end)
+  test("requests on one connection are answered one by one", function()
+    local fd_of_server
+    local again, _, again_port = socket.listen("127.0.0.1", 0)
+    socket.start(again, function(id)
+      fd_of_server = id
+      socket.start(id)
+      local from, to = sockethelper.readfunc(id), sockethelper.writefunc(id)
+      local code, target, is_persistent, _
+      repeat
+        code, target, _, _, _, is_persistent = httpd.read_request(from)
+        if code == 200 then httpd.write_response(to, 200, target) end
+      until not is_persistent
+      socket.close(id)
+    end)
+    local id = sockethelper.connect("127.0.0.1", again_port)
+    sockethelper.writefunc(id)("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.0\r\n\r\nGET /4")
+    local bodies = {}
+    for body in string.gmatch(sockethelper.readall(id), "\r\n\r\n(/%d)") do bodies[#bodies + 1] = body end
+    check.equal(bodies, { "/1", "/2", "/3" })
+    sockethelper.close(id)
+    check.wait_until(function() return socket.invalid(fd_of_server) end)
+    socket.close(again)
+  end)
+  test("bytes behind a request are the stream's that goes on", function()
+    local other, _, other_port = socket.listen("127.0.0.1", 0)
+    local seen
+    socket.start(other, function(id)
+      socket.start(id)
+      local from = sockethelper.readfunc(id)
+      httpd.read_request(from)
+      seen = { from(3), from(5), (from()) }
+      socket.close(id)
+    end)
+    local id = sockethelper.connect("127.0.0.1", other_port)
+    sockethelper.writefunc(id)("GET / HTTP/1.1\r\n\r\nabcdefghij")
+    check.wait_until(function() return seen end)
+    check.equal(seen, { "abc", "defgh", "ij" })
+    sockethelper.close(id)
+    socket.close(other)
   end)
   test("failures of sockets are socket_error", function()
     local id = sockethelper.connect("127.0.0.1", port, 500)

@@ -230,7 +230,7 @@ end
 
 local function test_old_names()
   test("the module names of old programs are there", function()
-    for name in string.gmatch("crypt datacenter dns memory netpack profile snax socket socketchannel socketdriver stm", "%S+") do
+    for name in string.gmatch("cluster crypt datacenter dns memory netpack profile snax socket socketchannel socketdriver stm", "%S+") do
       check.equal({ name, rawequal(require("compat10." .. name), require("skynet." .. name)) }, { name, true })
     end
     check.equal(rawequal(require "compat10.redis", require "skynet.db.redis"), true)

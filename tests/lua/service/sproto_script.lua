@@ -73,6 +73,43 @@ local function test_objects()
   test("a bundle is printed", function() sprotoparser.dump(sprotoparser.parse ".T { a 0 : string }") end)
 end
 
+-- As the parser in Lua of Skynet writes them: a word for each field that is left out, types in any order.
+local function test_foreign_bundle()
+  local function word(n) return string.pack("<I2", 2 * (n + 1)) end
+  local function part(...) return string.pack("<s4", table.concat { ... }) end
+  local skip, data = "\1\0", "\0\0"
+  local function record(count, ...) return part(string.pack("<I2", count), ...) end
+  local function field(name, builtin, kind, tag, count, ...)
+    return record(count, data, builtin and word(builtin) or skip, kind and word(kind) or skip, word(tag),
+      table.concat { ... }, part(name))
+  end
+  local fields = field("a", 0, nil, 0, 4) .. field("s", 2, nil, 1, 5, word(1)) .. field("b", 2, 1, 2, 4)
+    .. field("t", nil, 0, 3, 4) .. field("ts", nil, 0, 4, 6, word(1), word(0)) .. field("d", 0, 2, 5, 4)
+    .. field("map", nil, 2, 6, 7, word(1), word(0), word(1))
+  local pair = field("key", 2, nil, 0, 4) .. field("value", 2, nil, 1, 4)
+  local types = record(2, data, data, part "T", part(fields)) .. record(1, data, part "E")
+    .. record(2, data, data, part "Pair", part(pair))
+  local protocols = record(5, data, word(3), skip, skip, word(1), part "bar") .. record(2, data, word(4), part "hole")
+    .. record(4, data, word(5), skip, word(0), part "foo") .. record(3, data, word(6), word(1), part "push")
+  test("a bundle as Skynet writes it is read", function()
+    local foreign = sproto.new("\2\0\0\0\0\0" .. part(types) .. part(protocols))
+    local own = sproto.parse [[
+      .T { a 0 : integer  s 1 : *string  b 2 : binary  t 3 : T  ts 4 : *T(a)  d 5 : integer(2)  map 6 : *Pair() }
+      .E {}
+      .Pair { key 0 : string  value 1 : string }
+      bar 3 { response nil }  hole 4 {}  foo 5 { response T }  push 6 { request E }
+    ]]
+    local value = { a = -1, s = { "x", "" }, b = "\0", t = { d = 1.25 }, ts = { [7] = { a = 7 } }, map = { k = "v" } }
+    equal({ foreign:decode("T", own:encode("T", value)) }, { own:decode("T", foreign:encode("T", value)) })
+    equal((foreign:decode("T", own:encode("T", value))), value)
+    for tag, name in pairs { [3] = "bar", [4] = "hole", [5] = "foo", [6] = "push" } do
+      local a, b = foreign:queryproto(tag), own:queryproto(name)
+      equal({ a.name, b.tag, not a.request, not a.response }, { name, tag, not b.request, not b.response })
+    end
+    equal(foreign:response_encode("bar", nil), "")
+  end)
+end
+
 local function test_services()
   test("services share the schemas in slots", function()
     sprotoloader.register(FILE, 1)
@@ -219,6 +256,7 @@ end
 skynet.start(function()
   peer = skynet.newservice "sproto_peer"
   test_objects()
+  test_foreign_bundle()
   test_services()
   test_chance()
   test_oracle()
