@@ -313,9 +313,9 @@ void walk_lua_echo(uint64_t times) {
   expect("bytes sent", world.kernel.sent_bytes, times * (kPayloadBytes + 2));
 }
 
-template <bool walk_it(uint64_t times)>
+template <bool (*walk)(uint64_t times)>
 void walk_or_fail(uint64_t times) {
-  if (!walk_it(times)) fail("the script failed");
+  if (!walk(times)) fail("the script failed");
 }
 
 struct Path {

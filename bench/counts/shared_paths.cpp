@@ -5,7 +5,7 @@
 
 #include "lua/modules/open.hpp"
 
-namespace counts {
+namespace skyloom::counts {
 namespace {
 
 enum class Kind { kPlain, kShared };
@@ -87,4 +87,4 @@ bool walk_shared_rows(uint64_t times) {
   return walk(Kind::kShared, kRows, times);
 }
 
-}  // namespace counts
+}  // namespace skyloom::counts

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace counts {
+namespace skyloom::counts {
 
 // A row of a table of rows, and two of its fields. False: the script failed, and said why.
 bool walk_table_index(uint64_t times);
@@ -15,4 +15,4 @@ bool walk_shared_pairs(uint64_t times);
 bool walk_table_rows(uint64_t times);
 bool walk_shared_rows(uint64_t times);
 
-}  // namespace counts
+}  // namespace skyloom::counts

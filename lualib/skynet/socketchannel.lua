@@ -34,6 +34,7 @@ M.error = setmetatable({}, { __tostring = function() return "[Error: socket]" en
 ---@class skynet.socketchannel.reader
 ---@field read fun(self, bytes: integer?): string
 ---@field readline fun(self, separator: string?): string
+---@field is_last fun(self): boolean order mode: nobody waits behind the one whose answer is being read
 
 ---@class skynet.socketchannel
 local channel = {}
@@ -72,6 +73,10 @@ end
 
 function reader:readline(separator)
   return self.channel.__readline(self[1], separator) or error(M.error)
+end
+
+function reader:is_last()
+  return self.first == self.last
 end
 
 local function finish(waiter, ok, data)
@@ -347,6 +352,15 @@ function channel:response(response)
   assert(response ~= nil, "socketchannel: response() needs a function or a session")
   local link = await_link(self) or error(M.error)
   return await_response(add_waiter(self, link, response))
+end
+
+---Order mode: ends the connection when bytes came while nobody waited. They would be taken for the next answer,
+---and each answer after it for another's. The next request makes a new connection.
+---@param failure string for the log
+function channel:refuse_surplus(failure)
+  local link = self.__sock
+  if not link or link.auth or link.first <= link.last then return end
+  if socket.unread(link[1]) > 0 then break_on(self, link, failure) end
 end
 
 ---Session mode: ends the wait for an answer; who waits for it gets `failure`. When it comes after all, it is the

@@ -160,6 +160,14 @@ local function read_with(take, entry, argument, need)
   return false, take_rest(entry)
 end
 
+---How many bytes came and are not read.
+---@param id integer
+---@return integer bytes 0, too, when the socket is not open in this service
+function socket.unread(id)
+  local entry = sockets[id]
+  return entry and entry.buffer and select(2, driver.pop(entry.buffer, blocks, 0)) or 0
+end
+
 ---Reads `bytes` bytes, or without them what there is (at least one byte).
 ---@param id integer
 ---@param bytes integer? at most what limit() allows, 64 MiB by default

@@ -20,9 +20,11 @@ constexpr BuiltinModule kModules[] = {
 #endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},
+    {"skyloom.dns", luaopen_skyloom_dns},
     {"skyloom.http", luaopen_skyloom_http},
     {"skyloom.loader", luaopen_skyloom_loader},
     {"skyloom.require", luaopen_skyloom_require},
+    {"skyloom.resp", luaopen_skyloom_resp},
     {"skyloom.scheduler", luaopen_skyloom_scheduler},
     {"skyloom.shared", luaopen_skyloom_shared},
     {"skyloom.skynet", luaopen_skyloom_skynet},

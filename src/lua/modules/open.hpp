@@ -10,6 +10,8 @@ int luaopen_client_socket(lua_State* L);
 int luaopen_ltls_c(lua_State* L);
 int luaopen_ltls_init_c(lua_State* L);
 int luaopen_md5_core(lua_State* L);
+int luaopen_skyloom_dns(lua_State* L);
+int luaopen_skyloom_resp(lua_State* L);
 int luaopen_skyloom_http(lua_State* L);
 int luaopen_skyloom_shared(lua_State* L);
 int luaopen_skyloom_websocket(lua_State* L);

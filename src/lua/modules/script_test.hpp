@@ -28,7 +28,9 @@ class Script {
         {"ltls.init.c", luaopen_ltls_init_c},
 #endif
         {"md5.core", luaopen_md5_core},
+        {"skyloom.dns", luaopen_skyloom_dns},
         {"skyloom.http", luaopen_skyloom_http},
+        {"skyloom.resp", luaopen_skyloom_resp},
         {"skyloom.shared", luaopen_skyloom_shared},
         {"skyloom.websocket", luaopen_skyloom_websocket},
         {"skynet.crypt", luaopen_skynet_crypt},
