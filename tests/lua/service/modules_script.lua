@@ -231,7 +231,7 @@ end
 
 local function test_old_names()
   test("the module names of old programs are there", function()
-    local names = "cluster crypt datacenter dns memory mqueue multicast netpack profile redis sharedata sharemap snax socket "
+    local names = "cluster crypt datacenter dns memory mqueue multicast netpack profile sharedata sharemap snax socket "
       .. "socketchannel socketdriver stm"
     for name in string.gmatch(names, "%S+") do
       check.equal({ name, rawequal(require("compat10." .. name), require("skynet." .. name)) }, { name, true })
