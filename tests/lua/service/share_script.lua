@@ -237,6 +237,15 @@ local function test_documents()
     sheet.update(t, core.new { 7 })
     check.equal({ t[1], t.x }, { 7 })
   end)
+  -- { 7, -1.5, false, name = "ann", row = { "name" } }, as Skynet's own builder writes it.
+  test("a sheet is read from a document of Skynet's builder", function()
+    local outer = string.pack("<I4I4c8i4fI4I4I4I4I4", 3, 2, "\1\2\3\5\4\0\0\0", 7, -1.5, 0, 0, 5, 9, 1)
+    local inner = string.pack("<I4I4c4I4", 1, 0, "\5\0\0\0", 0)
+    local function document(tables) return string.pack("<I4I4I4I4", 16 + #tables, 2, 0, #outer) .. tables .. "name\0ann\0row\0" end
+    local t = sheet.new(sheet.stringpointer(document(outer .. inner)))
+    check.equal({ t[1], t[2], t[3], #t, t.name, t.row[1], #t.row }, { 7, -1.5, false, 3, "ann", "name", 1 })
+    check.raises("Invalid serialize stream", sheet.stringpointer, document(outer .. inner:gsub("\5", "\6")))
+  end)
 end
 
 local function test_datasheet()

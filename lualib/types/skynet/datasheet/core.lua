@@ -1,6 +1,6 @@
 ---@meta skynet.datasheet.core
 
---- Shared tables that are made of documents (skynet.datasheet.dump).
+--- Shared tables that are made of documents (skynet.datasheet.dump, or of the builder of Skynet).
 ---@class skynet.datasheet.core
 local core = {}
 
