@@ -20,16 +20,12 @@ local function limit(key, default, none)
   return bytes == 0 and none or math.min(bytes, none)
 end
 
-local function cs_of(key, default_ms)
-  return (setting.number(key, default_ms) + 9) // 10
-end
-
 M.BODY_BYTES_MAX = 1 << 50 -- as good as no limit
 M.header_bytes_max = limit("http_header_max", 8192, 1 << 24)
 M.body_bytes_max = limit("http_body_max", 8 << 20, M.BODY_BYTES_MAX) -- of a request, if the caller names no limit
 M.response_bytes_max = limit("http_response_max", 64 << 20, M.BODY_BYTES_MAX) -- streams have no limit
-M.header_cs = cs_of("http_header_timeout", 10000) -- for a whole header; 0: no deadline
-M.body_cs = cs_of("http_body_timeout", 30000) -- without progress
+M.header_cs = setting.cs("http_header_timeout", 10000) -- for a whole header; 0: no deadline
+M.body_cs = setting.cs("http_body_timeout", 30000) -- without progress
 
 local function has_host(header)
   for name in pairs(header) do

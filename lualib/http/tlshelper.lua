@@ -6,6 +6,7 @@ local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 local internal = require "http.internal"
 local deadline = require "skyloom.deadline"
+local setting = require "skyloom.setting"
 local read_deadline = require "skyloom.read_deadline"
 local c = require "ltls.c"
 
@@ -93,7 +94,7 @@ end
 
 local function handshake_of(fd, tls, is_client)
   return function()
-    deadline.within(fd, deadline.cs_of("handshake_timeout", 5000),
+    deadline.within(fd, setting.cs("handshake_timeout", 5000),
       "tls handshake: the peer has stalled beyond handshake_timeout", shake_hands, fd, tls, is_client)
   end
 end

@@ -7,12 +7,12 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
-local deadline = require "skyloom.deadline"
+local setting = require "skyloom.setting"
 
 local websocket = {}
 
 local MESSAGE_BYTES_MAX = 1 << 30
-local within = deadline.within
+local within = require("skyloom.deadline").within
 local PROTOCOL_NAMES = { ws = true, wss = true }
 
 ---@class http.websocket.connection
@@ -33,12 +33,12 @@ local PROTOCOL_NAMES = { ws = true, wss = true }
 local connections = {} ---@type table<integer, http.websocket.connection>
 
 local function message_bytes_max()
-  local bytes = deadline.number_of("ws_message_max", 256 * 1024)
+  local bytes = setting.number("ws_message_max", 256 * 1024)
   return bytes == 0 and MESSAGE_BYTES_MAX or math.min(bytes, MESSAGE_BYTES_MAX)
 end
 
 local function cs_of(key)
-  return deadline.cs_of(key, 5000)
+  return setting.cs(key, 5000)
 end
 
 ---@param connection http.websocket.connection

@@ -1,30 +1,8 @@
--- Deadlines for what waits on a socket, and the keys of the configuration that say how long.
+-- A deadline for what waits on a socket.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
 local M = {}
-
----A number of the configuration. Raises when it is none.
----@param key string
----@param default integer
----@return integer number 0 or more
-function M.number_of(key, default)
-  local text = skynet.getenv(key)
-  if not text then return default end
-  local number = math.tointeger(tonumber(text))
-  if not number or number < 0 then
-    error(("configuration: %s = %q: must be an integer of 0 or more"):format(key, text), 0)
-  end
-  return number
-end
-
----A time of the configuration, which has milliseconds.
----@param key string
----@param default_ms integer
----@return integer cs 0: no limit
-function M.cs_of(key, default_ms)
-  return (M.number_of(key, default_ms) + 9) // 10
-end
 
 ---Calls f(...), which waits for socket `id`, and gives its results. When it takes longer than `cs` the
 ---socket is shut down, and `reason` raised.

@@ -1,4 +1,4 @@
--- Numbers and switches of the configuration, as services read them.
+-- Numbers, times and switches of the configuration, as services read them.
 local skynet = require "skynet"
 
 local UNITS = { [""] = 1, k = 1 << 10, M = 1 << 20, G = 1 << 30 }
@@ -15,6 +15,14 @@ function setting.number(key, default)
   local number = math.tointeger(tonumber(text))
   if number and number >= 0 then return number end
   error(("the key %s is %q: it should be a whole number, 0 or more"):format(key, text), 0)
+end
+
+---A time: the key has milliseconds, rounded up. Raises when it has something else.
+---@param key string
+---@param default_ms integer
+---@return integer cs
+function setting.cs(key, default_ms)
+  return (setting.number(key, default_ms) + 9) // 10
 end
 
 ---Bytes; a suffix k, M or G multiplies them by powers of 1024. Raises when the key has something else.

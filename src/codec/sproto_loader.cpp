@@ -79,7 +79,7 @@ class SprotoLoader {
   SprotoError error{"sproto bundle: not a whole message"};
 
  private:
-  bool add_types(std::string_view array);
+  bool add_all(std::string_view array, bool (SprotoLoader::*add)(std::string_view));
   bool add_type(std::string_view bytes);
   bool add_fields(std::string_view array, SprotoType& type);
   bool add_field(std::string_view bytes, SprotoType& type);
@@ -87,7 +87,6 @@ class SprotoLoader {
   bool set_order(const Record& record, SprotoField& field);
   bool connect(const SprotoType& type, SprotoField& field);
   bool connect_key(const SprotoType& type, SprotoField& field);
-  bool add_protocols(std::string_view array);
   bool add_protocol(std::string_view bytes);
   bool are_protocols_distinct();
   bool index_names();
@@ -105,20 +104,22 @@ bool SprotoLoader::run(std::string_view bundle) {
   }
   const std::optional<Record> group = read_record(bundle);
   if (!group || group->numbers[0] || group->numbers[1]) return false;
-  if (!add_types(group->data[0].value_or("")) || !index_names()) return false;
+  if (!add_all(group->data[0].value_or(""), &SprotoLoader::add_type) || !index_names())
+    return false;
   for (SprotoType& type : schema.types_) {
     for (SprotoField& field : type.fields) {
       if (!connect(type, field)) return false;
     }
   }
-  return add_protocols(group->data[1].value_or("")) && are_protocols_distinct();
+  return add_all(group->data[1].value_or(""), &SprotoLoader::add_protocol) &&
+         are_protocols_distinct();
 }
 
-bool SprotoLoader::add_types(std::string_view array) {
+bool SprotoLoader::add_all(std::string_view array, bool (SprotoLoader::*add)(std::string_view)) {
   SprotoParts parts(array);
   std::string_view part;
   while (parts.next(part)) {
-    if (!add_type(part)) return false;
+    if (!(this->*add)(part)) return false;
   }
   return parts.is_at_end();
 }
@@ -221,15 +222,6 @@ bool SprotoLoader::connect_key(const SprotoType& type, SprotoField& field) {
   }
   field.value = static_cast<uint16_t>(1 - field.key);
   return true;
-}
-
-bool SprotoLoader::add_protocols(std::string_view array) {
-  SprotoParts parts(array);
-  std::string_view part;
-  while (parts.next(part)) {
-    if (!add_protocol(part)) return false;
-  }
-  return parts.is_at_end();
 }
 
 bool SprotoLoader::add_protocol(std::string_view bytes) {
