@@ -7,6 +7,7 @@ local datasheet = require "skynet.datasheet"
 local builder = require "skynet.datasheet.builder"
 local dump = require "skynet.datasheet.dump"
 local multicast = require "skynet.multicast"
+local service = require "skynet.service"
 local check = require "check"
 local test = check.test
 
@@ -295,6 +296,20 @@ local function test_datasheet()
     check.raises("call failed", datasheet.query, "unknown")
     check.raises("cannot share a function", builder.new, "sheet", { print })
     check.equal(datasheet.query("sheet").b, 4)
+  end)
+  test("the service of the sheets answers all its commands, and ends when it is told to", function()
+    local function call(...) return skynet.call(service.query "datasheet", "lua", ...) end
+    local t, number = datasheet.query "sheet", call("query", "sheet")
+    call("release", number)
+    call("collect", number)
+    check.equal({ call("query", "sheet"), t.b }, { number, 4 })
+    check.raises("call failed", call, "forget")
+    local sheets = service.query "datasheet"
+    call "close"
+    check.equal(t.c[1], 5)
+    check.raises(skynet.address(sheets), skynet.call, sheets, "lua", "query", "sheet")
+    check.raises("deleted", require("skynet.sharedata.core").box, number)
+    check.equal(service.close "datasheet", false)
   end)
 end
 
