@@ -304,7 +304,10 @@ local function count_received(number)
 end
 
 local function test_multicast()
-  local channel = multicast.new {}
+  local channel = multicast.new()
+  test("a channel says which it is", function()
+    check.equal(tostring(channel), string.format("[Multicast:%x]", channel.channel))
+  end)
   test("what is published comes to all that subscribe, in order", function()
     local mine = {}
     local own = multicast.new { channel = channel.channel, dispatch = function(_, _, ...) mine[#mine + 1] = { ... } end }
