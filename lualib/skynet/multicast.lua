@@ -24,6 +24,7 @@ skynet.init(function() multicastd = skynet.uniqueservice "multicastd" end)
 function multicast.new(conf)
   assert(multicastd, "multicast: use it after skynet.start")
   conf = conf or {}
+  if type(conf) ~= "table" then error("multicast.new: not a table but a " .. type(conf), 2) end
   local id = conf.channel
   if id == nil then
     id = skynet.call(multicastd, "lua", "NEW")

@@ -390,6 +390,7 @@ local function test_multicast()
       check.raises("cannot subscribe to channel", none.subscribe, none)
     end
     check.raises("a channel is an integer", multicast.new, { channel = "x" })
+    check.raises("not a table but a number", multicast.new, 256)
     check.raises("no dispatch function", multicast.new({}).subscribe, multicast.new {})
   end)
   test("a package that somebody made up is refused", function()
