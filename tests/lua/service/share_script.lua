@@ -319,7 +319,10 @@ local function count_received(number)
 end
 
 local function test_multicast()
-  local channel = multicast.new {}
+  local channel = multicast.new()
+  test("a channel says which it is", function()
+    check.equal(tostring(channel), string.format("[Multicast:%x]", channel.channel))
+  end)
   test("what is published comes to all that subscribe, in order", function()
     local mine = {}
     local own = multicast.new { channel = channel.channel, dispatch = function(_, _, ...) mine[#mine + 1] = { ... } end }
@@ -402,6 +405,7 @@ local function test_multicast()
       check.raises("cannot subscribe to channel", none.subscribe, none)
     end
     check.raises("a channel is an integer", multicast.new, { channel = "x" })
+    check.raises("not a table but a number", multicast.new, 256)
     check.raises("no dispatch function", multicast.new({}).subscribe, multicast.new {})
   end)
   test("a package that somebody made up is refused", function()
