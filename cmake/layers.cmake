@@ -56,7 +56,7 @@ function(skyloom_cheap_to_compile name)
   endif()
 endfunction()
 
-# skyloom_test(mailbox_test SOURCES mailbox_test.cpp DEPS actor testing LABELS unit [TIMEOUT 120])
+# skyloom_test(mailbox_test SOURCES mailbox_test.cpp DEPS actor testing LABELS unit [TIMEOUT 300])
 # One ctest entry per program; it links GoogleTest and runs under the sanitizers' launcher.
 function(skyloom_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPS;LABELS;LIBS;ARGS;ENVIRONMENT")
@@ -71,7 +71,7 @@ function(skyloom_test name)
   target_link_libraries(${name} PRIVATE skyloom_warnings GTest::gtest GTest::gmock GTest::gtest_main
                                         ${arg_LIBS})
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 120)
+    set(arg_TIMEOUT 300)
   endif()
   add_test(NAME ${name} COMMAND ${SKYLOOM_TEST_LAUNCHER} $<TARGET_FILE:${name}> ${arg_ARGS})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
