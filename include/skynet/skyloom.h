@@ -130,6 +130,11 @@ struct skyloom_connect_options {
 int skyloom_socket_connect(struct skynet_context* context,
                            const struct skyloom_connect_options* options);
 
+/* As skynet_socket_udp_dial, for questions to one server: nobody else is heard, the default
+ * destination stays, and when the network tells that nobody is there, or no way leads there, the
+ * socket ends with one ERROR. An id, or -1; the log says why. Any thread. */
+int skyloom_socket_udp_dial(struct skynet_context* context, const char* host, int port);
+
 /* How OBJECT buffers are read and freed (socket_server.h); copied. One table for the whole node,
  * before the first object is sent; setting the same one again is harmless. Any thread. */
 struct socket_object_interface;

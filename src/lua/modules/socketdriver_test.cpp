@@ -179,15 +179,16 @@ TEST_F(SocketdriverTest, UdpSocketsAreOpenedAndConnected) {
     assert(driver.udp("127.0.0.1:7000") == 4)
     assert(driver.udp_listen("127.0.0.1", 7000) == 5)
     assert(driver.udp_dial("example.com", 53) == 6)
+    assert(driver.udp_dial_only("127.0.0.1", 53) == 7)
     driver.udp_connect(1, "127.0.0.1", 53)
     driver.udp_connect(3, "[::1]:53")
   )"),
             "");
-  EXPECT_THAT(
-      node_.take_calls(),
-      ElementsAre("udp :0 -> 1", "udp :7000 -> 2", "udp :::7000 -> 3", "udp 127.0.0.1:7000 -> 4",
-                  "udp_listen 127.0.0.1:7000 -> 5", "udp_dial example.com:53 -> 6",
-                  "udp_connect 1 127.0.0.1:53", "udp_connect 3 ::1:53"));
+  EXPECT_THAT(node_.take_calls(),
+              ElementsAre("udp :0 -> 1", "udp :7000 -> 2", "udp :::7000 -> 3",
+                          "udp 127.0.0.1:7000 -> 4", "udp_listen 127.0.0.1:7000 -> 5",
+                          "udp_dial example.com:53 -> 6", "udp_dial_only 127.0.0.1:53 -> 7",
+                          "udp_connect 1 127.0.0.1:53", "udp_connect 3 ::1:53"));
 }
 
 TEST_F(SocketdriverTest, UdpAddressesAreReadAndUsed) {
