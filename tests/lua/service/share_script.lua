@@ -130,6 +130,30 @@ local function test_sharedata()
       return not is_there or references == 0
     end)
   end)
+  test("a service that ended before it confirmed refers to nothing", function()
+    local host = require("skynet.sharedata.core")
+    local daemon = skynet.uniqueservice "sharedatad"
+    local function collect()
+      check.equal({ skynet.call(daemon, "debug", "RUN", [[
+        local f = _P.lua.command.update
+        for _, name in ipairs { "retire", "collect_soon", "collect" } do
+          local i = 1
+          while debug.getupvalue(f, i) ~= name do i = i + 1 end
+          f = select(2, debug.getupvalue(f, i))
+        end
+        f()]]) }, { true, "" })
+    end
+    sharedata.new("taken", { 1 })
+    local mortal = skynet.newservice "share_reader"
+    local number = skynet.call(mortal, "lua", "take", "taken")
+    check.equal({ skynet.call(mortal, "lua", "take", "taken") == number, host.getref(number) }, { true, 3 })
+    skynet.send(daemon, "lua", "confirm", number) -- it is not ours to give back
+    collect()
+    check.equal(host.getref(number), 3)
+    skynet.kill(mortal)
+    collect()
+    check.equal(host.getref(number), 1)
+  end)
   test("a number that somebody made up breaks nothing", function()
     local daemon = skynet.uniqueservice "sharedatad"
     local made_up = debug.upvalueid(ask, 1)
