@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local host = require "skynet.sharedata.corelib".host
+local is_alive = require "skynet.multicast.core".is_alive
 
 local COLLECT_CS, COLLECT_SOON_CS = 60000, 6000
 
@@ -69,7 +70,7 @@ end
 --- What ended before it could confirm never will.
 local function take_back_from_dead()
   for service, numbers in pairs(handed) do
-    if not skynet.send(service, "debug", "PING") then
+    if not is_alive(service) then
       for number, count in pairs(numbers) do
         for _ = 1, count do take_back(service, number) end
       end

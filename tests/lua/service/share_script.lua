@@ -8,6 +8,7 @@ local builder = require "skynet.datasheet.builder"
 local dump = require "skynet.datasheet.dump"
 local multicast = require "skynet.multicast"
 local service = require "skynet.service"
+local is_alive = require "skynet.multicast.core".is_alive
 local check = require "check"
 local test = check.test
 
@@ -331,7 +332,7 @@ local function test_datasheet()
     local sheets = service.query "datasheet"
     call "close"
     check.equal(t.c[1], 5)
-    check.raises(skynet.address(sheets), skynet.call, sheets, "lua", "query", "sheet")
+    check.wait_until(function() return not is_alive(sheets) end)
     check.raises("deleted", require("skynet.sharedata.core").box, number)
     check.equal(service.close "datasheet", false)
   end)
