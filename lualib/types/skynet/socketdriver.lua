@@ -32,6 +32,10 @@ function driver.start(id) end
 ---@param id integer
 function driver.pause(id) end
 
+--- As pause(), but leaves a socket alone that another service has started meanwhile.
+---@param id integer
+function driver.pause_own(id) end
+
 --- Queued output is still sent.
 ---@param id integer
 function driver.close(id) end
