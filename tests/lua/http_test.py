@@ -3,8 +3,10 @@
 import http.client
 import re
 import socket
+import struct
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from certificates import Certificates
@@ -14,12 +16,38 @@ from node import DEADLINE, connect, receive_all
 SECOND = b"GET /greet?name=second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
+def serve_resets(test):
+    """The port of a server that breaks each connection off behind the first bytes of an answer without a length."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            client, _ = listener.accept()
+            with client:
+                if not client.recv(4096):
+                    return
+                client.sendall(b"HTTP/1.0 200 OK\r\n\r\npart")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    server = threading.Thread(target=serve)
+    server.start()
+    port = listener.getsockname()[1]
+
+    def stop():
+        socket.create_connection(("127.0.0.1", port)).close()
+        server.join()
+        listener.close()
+
+    test.addCleanup(stop)
+    return port
+
+
 class ScriptTest(LuaTest):
     def test_requests_and_responses_are_read_and_written_strictly(self):
         self.assert_stops(self.run_script("http_script"))
 
     def test_K50_the_client_keeps_its_connections_and_the_limits_of_answers(self):
-        self.assert_stops(self.run_script("httpc_script"))
+        self.assert_stops(self.run_script("httpc_script", reset_port=serve_resets(self)))
 
     def test_deadlines_end_what_does_not_come(self):
         self.assert_stops(self.run_script("http_deadline_script", http_header_timeout=500, http_body_timeout=1000))

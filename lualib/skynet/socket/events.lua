@@ -96,6 +96,13 @@ function M.is_quiet(id)
   return unread == 0
 end
 
+---@param id integer
+---@return string? failure why the stream broke off: nil while it is open, and behind an orderly end
+function M.failure_of(id)
+  local entry = sockets[id]
+  return entry and entry.failure
+end
+
 ---Everybody who waits for anything of this socket goes on.
 ---@param entry skynet.socket.entry
 local function wake_all(entry)
