@@ -75,6 +75,12 @@ function driver.udp_listen(addr, port) end
 ---@return integer id
 function driver.udp_dial(addr, port) end
 
+--- The same: nobody else is heard, and it ends with an ERROR when nobody is there.
+---@param addr string
+---@param port integer?
+---@return integer id
+function driver.udp_dial_only(addr, port) end
+
 --- Sets the default destination.
 ---@param id integer
 ---@param addr string
