@@ -18,6 +18,7 @@
 #include "codec/http_reader.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/open.hpp"
+#include "lua/modules/own_type.hpp"
 #include "lua/modules/pointers.hpp"
 
 namespace skyloom::lua {
@@ -56,7 +57,7 @@ HttpLimits check_limits(lua_State* L, int index) {
 }
 
 Reader& check_reader(lua_State* L) {
-  auto* const reader = static_cast<Reader*>(luaL_checkudata(L, 1, kReaderType));
+  auto* const reader = static_cast<Reader*>(check_own(L, 1, kReaderType));
   luaL_argcheck(L, !reader->is_done, 1, "the message is whole or refused");
   return *reader;
 }
@@ -70,7 +71,7 @@ Reader& push_reader(lua_State* L, HttpRole role, const HttpLimits& limits) {
 }
 
 int delete_reader(lua_State* L) {
-  auto* const reader = static_cast<Reader*>(luaL_checkudata(L, 1, kReaderType));
+  auto* const reader = static_cast<Reader*>(check_own(L, 1, kReaderType));
   reader->is_done = true;  // another finalizer may still know it
   std::destroy_at(&reader->reader);
   std::construct_at(&reader->reader);
@@ -358,7 +359,7 @@ int is_token(lua_State* L) {
 }
 
 void push_class(lua_State* L, const char* name, const luaL_Reg* methods, lua_CFunction destroy) {
-  if (luaL_newmetatable(L, name) != 0) {
+  if (make_own_type(L, name)) {
     lua_pushcfunction(L, destroy);
     lua_setfield(L, -2, "__gc");
     lua_pushboolean(L, 0);  // nobody gets at __gc

@@ -7,6 +7,7 @@
 
 #include "lua/modules/frame_queue.hpp"
 #include "lua/modules/open.hpp"
+#include "lua/modules/own_type.hpp"
 #include "lua/modules/pointers.hpp"
 
 namespace skyloom::lua {
@@ -27,7 +28,7 @@ void push_name(lua_State* L, Name name) {
 // Null: no queue yet.
 FrameQueue* check_queue(lua_State* L, int index) {
   if (lua_isnoneornil(L, index)) return nullptr;
-  return static_cast<FrameQueue*>(luaL_checkudata(L, index, kQueueType));
+  return static_cast<FrameQueue*>(check_own(L, index, kQueueType));
 }
 
 int create_queue(lua_State* L) {
@@ -173,7 +174,7 @@ constexpr luaL_Reg kFunctions[] = {
 
 extern "C" int luaopen_skynet_netpack(lua_State* L) {
   using namespace skyloom::lua;
-  if (luaL_newmetatable(L, kQueueType) != 0) {
+  if (make_own_type(L, kQueueType)) {
     lua_pushcfunction(L, clear);
     lua_setfield(L, -2, "__gc");
   }

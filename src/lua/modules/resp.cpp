@@ -14,6 +14,7 @@
 #include "codec/crc16.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/open.hpp"
+#include "lua/modules/own_type.hpp"
 #include "lua/modules/pointers.hpp"
 #include "lua/modules/reply_buffer.hpp"
 
@@ -212,7 +213,7 @@ struct Parser {
 };
 
 Parser& check_parser(lua_State* L) {
-  auto& parser = *static_cast<Parser*>(luaL_checkudata(L, 1, kParserType));
+  auto& parser = *static_cast<Parser*>(check_own(L, 1, kParserType));
   if (!parser.is_usable) luaL_error(L, "redis: the reply before could not be read");
   return parser;
 }
@@ -225,7 +226,7 @@ int create_parser(lua_State* L) {
 }
 
 int finalize(lua_State* L) {
-  static_cast<Parser*>(luaL_checkudata(L, 1, kParserType))->~Parser();
+  static_cast<Parser*>(check_own(L, 1, kParserType))->~Parser();
   return 0;
 }
 
@@ -366,7 +367,7 @@ constexpr luaL_Reg kFunctions[] = {{"command", command},
 
 extern "C" int luaopen_skyloom_resp(lua_State* L) {
   using namespace skyloom::lua;
-  if (luaL_newmetatable(L, kParserType) != 0) {
+  if (make_own_type(L, kParserType)) {
     lua_pushcfunction(L, finalize);
     lua_setfield(L, -2, "__gc");
     lua_pushboolean(L, 0);

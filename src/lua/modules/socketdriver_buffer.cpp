@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "lua/modules/own_type.hpp"
 #include "lua/modules/pointers.hpp"
 #include "lua/modules/read_buffer.hpp"
 #include "lua/modules/socketdriver.hpp"
@@ -16,7 +17,7 @@ constexpr const char* kReadBufferType = "skynet.socketdriver.buffer";
 constexpr int kSeparatorSlot = 1;  // the user value with what the buffer was searched for
 
 ReadBuffer& check_read_buffer(lua_State* L) {
-  return *static_cast<ReadBuffer*>(luaL_checkudata(L, 1, kReadBufferType));
+  return *static_cast<ReadBuffer*>(check_own(L, 1, kReadBufferType));
 }
 
 // For functions that take bytes out or in.
@@ -154,7 +155,7 @@ constexpr luaL_Reg kFunctions[] = {
 }  // namespace
 
 void add_read_buffer_functions(lua_State* L) {
-  if (luaL_newmetatable(L, kReadBufferType) != 0) {
+  if (make_own_type(L, kReadBufferType)) {
     lua_pushcfunction(L, finalize);
     lua_setfield(L, -2, "__gc");
   }

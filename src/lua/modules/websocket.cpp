@@ -14,6 +14,7 @@
 #include "codec/websocket_reader.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/open.hpp"
+#include "lua/modules/own_type.hpp"
 #include "lua/modules/pointers.hpp"
 #include "lua/modules/shared_table.hpp"
 #include "os/random.hpp"
@@ -98,7 +99,7 @@ std::optional<std::string_view> compress(Connection& connection, std::string_vie
 // --- what may raise: no local has a destructor
 
 Connection* check_connection(lua_State* L) {
-  auto* const connection = static_cast<Connection*>(luaL_checkudata(L, 1, kType));
+  auto* const connection = static_cast<Connection*>(check_own(L, 1, kType));
   luaL_argcheck(L, connection->reader.has_value(), 1, "the connection is released");
   return connection;
 }
@@ -320,7 +321,7 @@ extern "C" int luaopen_skyloom_websocket(lua_State* L) {
                                             {"has_token", has_token},   {"offer", offer},
                                             {"server", open_server},    {"client", open_client},
                                             {nullptr, nullptr}};
-  luaL_newmetatable(L, kType);
+  make_own_type(L, kType);
   luaL_newlib(L, kMethods);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, release);
