@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,7 @@ class BenchTest(unittest.TestCase):
             with self.subTest(name):
                 self.echo([name], "--protocol udp --connections 5 --size 16-1400 --messages 5000")
 
+    @unittest.skipUnless(shutil.which("redis-benchmark"), "redis is not installed")
     def test_pipelines_of_redis_are_measured_beside_redis_benchmark(self):
         done = run("redis_pipeline.py", "--build", BUILD, "--rounds", "1", "--count", "1600", "--batches", "1", "16")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

@@ -36,7 +36,7 @@ THIRD_PARTY = {
     r"liburing\.h": ("src/net/poller", "bench"),
     r"(uv\.h|asio\.hpp)": ("bench/peers",),
     r"sys/epoll\.h": ("src/net/poller", "src/os", "src/testing", "apps/skyloom-load", "bench", "tests"),
-    r"openssl/.*": ("src/net/tls",),
+    r"openssl/.*": ("src/net/tls", "src/codec"),
     r"ares\.h": ("src/os",),
     r"(zlib|zstd)\.h": ("src/codec",),
     r"(gtest|gmock|rapidcheck)/.*": ("src/testing", "tests"),  # and tests anywhere

@@ -4,17 +4,29 @@
 Logs in, asks, loses its connection, comes back and asks again: the status is 0 if all answers are right.
 """
 import argparse
+import hmac
 import socket
 import struct
 import sys
 
 import login_crypt as crypt
+from login_current import CurrentLogin
 
 DEADLINE_S = 20
 
 
 class LoginError(Exception):
     """What the login server answers instead of 200."""
+
+
+def token_of(user, server, password):
+    return crypt.encode64(user) + b"@" + crypt.encode64(server) + b":" + crypt.encode64(password)
+
+
+def subid_of(answer):
+    if not answer.startswith(b"200 "):
+        raise LoginError(answer.decode())
+    return crypt.decode64(answer[4:])
 
 
 class Login:
@@ -42,21 +54,36 @@ class Login:
     def log_in(self, user, server, password):
         """(secret, subid)"""
         secret = self.shake_hands()
-        token = crypt.encode64(user) + b"@" + crypt.encode64(server) + b":" + crypt.encode64(password)
-        self.send(crypt.encode64(crypt.des_encode(secret, token)))
-        answer = self.receive()
-        if not answer.startswith(b"200 "):
-            raise LoginError(answer.decode())
-        return secret, crypt.decode64(answer[4:])
+        self.send(crypt.encode64(crypt.des_encode(secret, token_of(user, server, password))))
+        return secret, subid_of(self.receive())
+
+    def shake_current_hands(self, server_key=None):
+        """The login of today, as far as the token. The server's public key, if it is known, keeps others away."""
+        login = CurrentLogin(self.receive(), server_key)
+        self.send(login.hello())
+        line = self.receive()
+        if line.count(b" ") != 1:
+            raise LoginError(line.decode())
+        login.read_keys(line)
+        return login
+
+    def log_in_today(self, token, server_key=None):
+        """(secret, subid)"""
+        login = self.shake_current_hands(server_key)
+        self.send(login.token(token))
+        line = self.receive()
+        return login.secret, subid_of(line if line == b"400 Bad Request" else login.answer(line))
 
     def close(self):
         self.stream.close()
         self.connection.close()
 
 
-def log_in(port, user, server=b"sample", password=b"password"):
+def log_in(port, user, server=b"sample", password=b"password", is_current=False):
     login = Login(port)
     try:
+        if is_current:
+            return login.log_in_today(token_of(user, server, password))
         return login.log_in(user, server, password)
     finally:
         login.close()
@@ -86,7 +113,8 @@ class Messages:
         """What the server says to the first frame."""
         username = crypt.encode64(user) + b"@" + crypt.encode64(server) + b"#" + crypt.encode64(subid)
         text = username + b":" + str(index).encode()
-        self.send(text + b":" + crypt.encode64(crypt.hmac_hash(secret, text)))
+        proof = crypt.hmac_hash(secret, text) if len(secret) == 8 else hmac.digest(secret, text, "sha256")
+        self.send(text + b":" + crypt.encode64(proof))
         return self.receive()
 
     def request(self, session, payload):
@@ -115,8 +143,8 @@ def expect(what, heard, wanted):
     print(f"{what}: {heard!r}", flush=True)
 
 
-def demo(login_port, message_port):
-    secret, subid = log_in(login_port, b"anna")
+def demo(login_port, message_port, is_current=False):
+    secret, subid = log_in(login_port, b"anna", is_current=is_current)
     print(f"anna is logged in, subid {subid.decode()}")
     first = Messages(message_port)
     expect("first connection", first.greet(b"anna", subid, secret, 1), b"200 OK")
@@ -136,9 +164,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--login-port", type=int, default=8001)
     parser.add_argument("--message-port", type=int, default=8888)
+    parser.add_argument("--current", action="store_true", help="log in with the algorithms of today")
     options = parser.parse_args()
     try:
-        demo(options.login_port, options.message_port)
+        demo(options.login_port, options.message_port, options.current)
     except (OSError, ValueError, LoginError) as error:
         print(f"client.py: {error}", file=sys.stderr)
         return 1

@@ -36,6 +36,10 @@ int skyloom_socket_framing(struct skynet_context* context, int id, int framing,
 int skyloom_socket_route(struct skynet_context* context, int id, uint32_t to, uint32_t source,
                          int type, int session);
 
+/* As skynet_socket_pause, when the socket is the caller's: one that another service has started
+ * meanwhile goes on. */
+void skyloom_socket_pause_own(struct skynet_context* context, int id);
+
 /* Options of a socket that lives. */
 #define SKYLOOM_OPTION_NODELAY 1            /* 0 or 1 */
 #define SKYLOOM_OPTION_KEEPALIVE 2          /* 0 or 1; every TCP socket begins with 1 */

@@ -16,15 +16,17 @@ local socket_error = sockethelper.socket_error
 local unread = internal.unread
 local server_context, client_context
 
----A context: `:set_cert(certfile, keyfile)`, `:set_ciphers(list)` (of TLS 1.2), `:set_ca(file)`,
----`:set_verify("peer" or "none")` (of servers, by clients), `:set_alpn(names)`. Certificates may be set
----again at any time, for the connections that follow.
+---A context: `:set_cert(certfile, keyfile [, name])`, `:set_ciphers(list)` (of TLS 1.2), `:set_ca(file)`,
+---`:set_verify("peer" or "none")` (of servers, by clients), `:set_client_ca(file [, "required" or "optional"])`
+---(of clients, by servers), `:set_alpn(names)`, `:reload()`. All may be used again at any time, for the
+---connections that follow; lualib/types/ltls/c.lua tells more.
 ---@return userdata
 function M.newctx()
   return c.newctx()
 end
 
----A connection. Its `:info()` has version, alpn, server_name (SNI) and resumed.
+---A connection. Its `:info()` has version, alpn, server_name (SNI), resumed, and peer: whom the certificate
+---of the other side names.
 ---@param method "client"|"server"
 ---@param context userdata
 ---@param hostname? string of the server, on the client's side: a name or an IP address
@@ -33,24 +35,22 @@ function M.newtls(method, context, hostname)
   return c.newtls(method, context, hostname)
 end
 
-local function load_certificate(context)
-  context:set_cert(skynet.getenv "certfile" or "./server-cert.pem", skynet.getenv "keyfile" or "./server-key.pem")
-end
-
 ---The context of this service's servers, with the certificate of the keys `certfile` and `keyfile`.
 ---@return userdata
 function M.servercontext()
   if not server_context then
     local context = c.newctx()
-    load_certificate(context)
+    context:set_cert(skynet.getenv "certfile" or "./server-cert.pem", skynet.getenv "keyfile" or "./server-key.pem")
     server_context = context
   end
   return server_context
 end
 
----Reads certfile and keyfile again; after an error the old certificate stays.
+---Reads the files of this service's contexts again, also those that the program has set. A context of
+---which a file is bad stays as it is, and the error is raised.
 function M.reload()
-  load_certificate(M.servercontext())
+  M.servercontext():reload()
+  if client_context then client_context:reload() end
 end
 
 ---The context of this service's clients.

@@ -8,8 +8,10 @@
 --   client   desencode(secret, token)
 --   server   `200 ` and the subid; or 400 Bad Request, 401 Unauthorized, 403 Forbidden, 406 Not Acceptable
 --
--- The service is a master, which listens and logs in, and some copies of it, which do the sums. The
--- algorithms are as weak as they are old: tokens worth stealing need a TLS connection around them.
+-- These algorithms are as weak as they are old. A current client (snax.loginclient) answers the challenge with a
+-- line that no old one sends, and gets X25519, HMAC-SHA256 and ChaCha20-Poly1305 instead: docs/guide/login.md.
+--
+-- The service is a master, which listens and logs in, and some copies of it, which do the sums.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
@@ -25,15 +27,22 @@ local INPUT_BYTES_MAX = 8192 -- unread, or in one line
 ---@field auth_handler fun(token: string): string, string runs in a copy: the server and the user of a token; raises
 ---  (401) for a wrong one
 ---@field login_handler fun(server: string, uid: string, secret: string): string|integer runs in the master: the
----  subid; raises (403) when the user may not enter
+---  subid; raises (403) when the user may not enter. The secret has 8 bytes, of a current client 32
 ---@field command_handler fun(command: string, ...): ... what other services call the master for
+---@field refuse_old boolean? only current clients may log in
+---@field key string? 32 bytes, secret: current clients that know its public side (crypt.x25519(key)) talk to no
+---  other server
 
 local gone = {} -- raised when the client is
 
 -- The copies ----------------------------------------------------------------------------------------
 
 local function read(fd)
-  return socket.readline(fd) or error(gone)
+  local line = socket.readline(fd) or error(gone)
+  if #line > INPUT_BYTES_MAX then -- it came at once
+    error(("a line of %d bytes, the limit is %d"):format(#line, INPUT_BYTES_MAX), 0)
+  end
+  return line
 end
 
 local function write(fd, line)
@@ -45,11 +54,9 @@ local function check_8(bytes, what)
   return bytes
 end
 
----The secret that the client and we have now; nil: it has another.
-local function shake_hands(fd)
-  local challenge = crypt.randomkey()
-  write(fd, crypt.base64encode(challenge))
-  local client_key = check_8(crypt.base64decode(read(fd)), "a client key")
+---The secret that an old client and we have now; nil: it has another.
+local function shake_old_hands(fd, challenge, line)
+  local client_key = check_8(crypt.base64decode(line), "a client key")
   local server_key = crypt.randomkey()
   write(fd, crypt.base64encode(crypt.dhexchange(server_key)))
   local secret = crypt.dhsecret(client_key, server_key)
@@ -57,19 +64,42 @@ local function shake_hands(fd)
   return secret
 end
 
----What the master gets: "ok", server, uid, secret; or an answer for the client and the reason for the log.
-local function authenticate(fd, auth_handler)
-  local is_done, secret = pcall(shake_hands, fd)
+---The secret, and of a current client all its keys.
+local function shake_hands(fd, conf)
+  local challenge = crypt.randomkey()
+  local challenge_line = crypt.base64encode(challenge)
+  write(fd, challenge_line)
+  local line = read(fd)
+  if line:find "^x25519 " then
+    local keys, answer = require("skyloom.login_keys").accept(challenge_line, line, conf.key)
+    write(fd, answer)
+    return keys.secret, keys
+  end
+  if conf.refuse_old then error("it offers the old algorithms only", 0) end
+  return shake_old_hands(fd, challenge, line)
+end
+
+local function read_token(fd, secret, keys)
+  local line = read(fd)
+  if keys then return require("skyloom.login_keys").unseal(keys.client, line) end
+  return crypt.desdecode(secret, crypt.base64decode(line))
+end
+
+---What the master gets: "ok", server, uid, secret; or an answer for the client and the reason for the log. The
+---fifth result is the key that the answer is to be sealed with.
+local function authenticate(fd, conf)
+  local is_done, secret, keys = pcall(shake_hands, fd, conf)
   if secret == gone then return nil, "the client has gone" end
   if not is_done then return "400 Bad Request", tostring(secret) end
   if not secret then return "400 Bad Request", "the challenge failed" end
-  local has_token, token = pcall(function() return crypt.desdecode(secret, crypt.base64decode(read(fd))) end)
+  local has_token, token = pcall(read_token, fd, secret, keys)
   if token == gone then return nil, "the client has gone" end
-  if not has_token then return "401 Unauthorized", tostring(token) end
-  local is_known, server, uid = pcall(auth_handler, token)
-  if not is_known then return "401 Unauthorized", tostring(server) end
-  if not server or not uid then return "401 Unauthorized", "no such user" end
-  return "ok", server, uid, secret
+  if not has_token then return keys and "400 Bad Request" or "401 Unauthorized", tostring(token) end
+  local answer_key = keys and keys.server
+  local is_known, server, uid = pcall(conf.auth_handler, token)
+  if not is_known then return "401 Unauthorized", tostring(server), nil, nil, answer_key end
+  if not server or not uid then return "401 Unauthorized", "no such user", nil, nil, answer_key end
+  return "ok", server, uid, secret, answer_key
 end
 
 local function run_copy(conf)
@@ -83,7 +113,7 @@ local function run_copy(conf)
         if not is_over then socket.shutdown(fd) end
       end)
     end
-    local answer = table.pack(authenticate(fd, conf.auth_handler))
+    local answer = table.pack(authenticate(fd, conf))
     is_over = true
     socket.abandon(fd) -- the master starts it again
     skynet.retpack(table.unpack(answer, 1, answer.n))
@@ -107,7 +137,7 @@ local function log_in(conf, server, uid, secret)
 end
 
 local function serve(conf, copy, fd, peer)
-  local is_called, result, server, uid, secret = pcall(skynet.call, copy, "lua", fd, peer)
+  local is_called, result, server, uid, secret, answer_key = pcall(skynet.call, copy, "lua", fd, peer)
   if not is_called then result, server = nil, result end
   local why = server
   if result == "ok" then result, why = log_in(conf, server, uid, secret) end
@@ -115,11 +145,20 @@ local function serve(conf, copy, fd, peer)
     skynet.error(("login of %s failed: %s"):format(peer, why))
   end
   if not socket.start(fd) then return socket.close_fd(fd) end -- what its end left open
+  if result and answer_key then result = require("skyloom.login_keys").seal(answer_key, result) end
   if result then socket.write(fd, result .. "\n") end
   socket.close(fd)
 end
 
+---Raises when nobody could log in.
+local function check_current(conf)
+  if conf.refuse_old then crypt.sha256 "" end -- in a build without TLS it raises
+  if not conf.key then return end
+  skynet.error(("login server key: %s"):format(crypt.hexencode(crypt.x25519(conf.key))))
+end
+
 local function run_master(conf)
+  check_current(conf)
   local count = conf.instance or 8
   assert(math.type(count) == "integer" and count > 0, "loginserver: instance is a number of copies from 1 on")
   local copies = {}

@@ -2,7 +2,8 @@
 -- are still there when a client comes back on another connection (contract 5.4).
 --
 -- Frames have 2 bytes of length (big-endian). The first one of a connection is `username:index:base64(hmac)`,
--- hmac = hmac_hash(secret, "username:index"), and the index grows with each connection; the answer is
+-- hmac = hmac_hash(secret, "username:index") or, with the secret of a current login (32 bytes), hmac_sha256 of the
+-- same, and the index grows with each connection; the answer is
 -- `200 OK`, `400 Bad Request`, `401 Unauthorized`, `403 Index Expired` or `404 User Not Found`. Then a request
 -- is a payload and 4 bytes of session (big-endian); its answer is a payload, 1 (0: it failed) and the session.
 local skynet = require "skynet"
@@ -10,7 +11,9 @@ local gateserver = require "snax.gateserver"
 local netpack = require "skynet.netpack"
 local crypt = require "skynet.crypt"
 local driver = require "skynet.socketdriver"
+local is_same = require("skyloom.cluster_secret").is_same
 
+local CURRENT_SECRET_BYTES = 32 -- else 8
 local EXPIRED_NUMBER = 128   -- answers that are kept per user
 local PENDING_MAX = 4096     -- requests of a user whose answers are not made yet
 local ANSWER_BYTES_MAX = 65535 - 5
@@ -61,7 +64,7 @@ end
 
 ---The user may connect from now on.
 ---@param username string
----@param secret string 8 bytes, from the login server
+---@param secret string 8 or 32 bytes, from the login server
 function server.login(username, secret)
   if users[username] then error(("msgserver: %s is logged in already"):format(username), 2) end
   users[username] = { username = username, secret = secret, version = 0, requests = 0, pending = 0, answers = {} }
@@ -104,10 +107,8 @@ local function recognise(text)
   local user = users[username]
   if not user then return "404 User Not Found" end
   if number <= user.version then return "403 Index Expired" end
-  -- hmac_hash() of both, so that its time says nothing of the right one.
-  local key = crypt.randomkey()
-  local wanted = crypt.hmac_hash(user.secret, ("%s:%s"):format(username, index))
-  if #bytes ~= #wanted or crypt.hmac64(wanted, key) ~= crypt.hmac64(bytes, key) then return "401 Unauthorized" end
+  local hash = #user.secret == CURRENT_SECRET_BYTES and crypt.hmac_sha256 or crypt.hmac_hash
+  if not is_same(bytes, hash(user.secret, ("%s:%s"):format(username, index))) then return "401 Unauthorized" end
   return nil, user, number
 end
 
@@ -217,6 +218,10 @@ end
 function server.start(conf)
   for _, name in ipairs { "login_handler", "logout_handler", "kick_handler", "request_handler", "register_handler" } do
     assert(conf[name], "msgserver: it needs a " .. name)
+  end
+  -- A request handler passes requests on with skynet.rawcall(agent, "client", payload).
+  if not require("skyloom.scheduler").protocols().client then
+    skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
   end
   expired_number = conf.expired_number or EXPIRED_NUMBER
   local handshake_cs = require("skyloom.setting").number("handshake_timeout", 5000) // 10

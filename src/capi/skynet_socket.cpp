@@ -229,6 +229,12 @@ int skyloom_socket_route(skynet_context* context, int id, uint32_t to, uint32_t 
   return 0;
 }
 
+void skyloom_socket_pause_own(skynet_context* context, int id) {
+  on_socket(id, [&](Node& node, SocketId socket) {
+    node.network().pause_own(socket, owner_of(context));
+  });
+}
+
 int skyloom_resolve(skynet_context* context, const char* host) {
   Node* node = current_node();
   const std::string_view name = text_of(host);

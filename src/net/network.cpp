@@ -278,6 +278,13 @@ void Network::start(SocketId id, OwnerTag owner) {
 void Network::pause(SocketId id) {
   post(Command::Kind::kPause, id);
 }
+
+void Network::pause_own(SocketId id, OwnerTag owner) {
+  auto command = home_of(id).make_command(Command::Kind::kPause, id);
+  if (command != nullptr) command->owner = owner;
+  (void)home_of(id).post(std::move(command));
+}
+
 void Network::set_option(SocketId id, os::SocketOption option, int value) {
   auto command = home_of(id).make_command(Command::Kind::kOption, id);
   if (command != nullptr) {

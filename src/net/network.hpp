@@ -91,6 +91,7 @@ class Network {
   // --------------------
   void start(SocketId id, OwnerTag owner);  // unknown: ERROR to `owner`
   void pause(SocketId id);
+  void pause_own(SocketId id, OwnerTag owner);  // unless somebody else has become the owner
   void close(SocketId id);
   void shutdown(SocketId id);
   // Of a listener: also of what it accepts from then on. Ignored where it does not apply (K30).

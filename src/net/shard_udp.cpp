@@ -148,9 +148,9 @@ bool Shard::send_datagram_locked(Socket& socket, const SendBuffer& buffer,
   const os::SocketAddress& to = wanted.family() == AF_UNSPEC ? socket.peer : wanted;
   const iovec part{const_cast<char*>(buffer.data()), buffer.size()};  // only read from
   Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
-  // What became of an earlier datagram is told once, here or to the turn, and this one did not
-  // leave. Sent again it brings the turn news of its own.
-  if (!sent && sent.error().sys_errno() == ECONNREFUSED) {
+  // What became of an earlier datagram is told once to a connected socket, here or to the turn, and
+  // this one did not leave. Sent again it brings the turn news of its own.
+  if (!sent && sent.error().sys_errno() == ECONNREFUSED && socket.hears == Hears::kPeer) {
     sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
   }
   if (sent) {

@@ -322,6 +322,10 @@ void socket_info_release(socket_info* list) {
 // --- skyloom.h
 // --------------------------------------------------------------------------------------
 
+void skyloom_socket_pause_own(skynet_context* context, int id) {
+  note(context, "pause_own", id);
+}
+
 int skyloom_socket_framing(skynet_context* context, int id, int framing, size_t frame_bytes_max) {
   context->calls.push_back("framing " + std::to_string(id) + " " + std::to_string(framing) + " " +
                            std::to_string(frame_bytes_max));

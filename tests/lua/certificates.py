@@ -8,8 +8,11 @@ class Certificates:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        self.make_authority("authority")
+
+    def make_authority(self, name):
         self._run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                  "-subj", "/CN=authority", "-keyout", self.key("authority"), "-out", self.certificate("authority"))
+                  "-subj", f"/CN={name}", "-keyout", self.key(name), "-out", self.certificate(name))
 
     def key(self, name):
         return self.folder / f"{name}.key"
@@ -17,7 +20,8 @@ class Certificates:
     def certificate(self, name):
         return self.folder / f"{name}.crt"
 
-    def make(self, name, names="DNS:localhost,IP:127.0.0.1", days=2, is_self_signed=False):
+    def make(self, name, names="DNS:localhost,IP:127.0.0.1", days=2, is_self_signed=False,
+             authority="authority"):
         """A certificate for `names`; with negative days one that has expired."""
         request = self.folder / f"{name}.csr"
         extensions = self.folder / f"{name}.ext"
@@ -27,7 +31,7 @@ class Certificates:
         if is_self_signed:
             issuer = ["-signkey", self.key(name)]
         else:
-            issuer = ["-CA", self.certificate("authority"), "-CAkey", self.key("authority"), "-CAcreateserial"]
+            issuer = ["-CA", self.certificate(authority), "-CAkey", self.key(authority), "-CAcreateserial"]
         self._run("x509", "-req", "-in", request, *issuer, "-days", str(days), "-extfile", extensions,
                   "-out", self.certificate(name))
 

@@ -179,8 +179,10 @@ class ClientSocketTest(unittest.TestCase):
             print(crypt.base64decode(crypt.base64encode "text"))
             print(crypt.desdecode("12345678", crypt.desencode("12345678", "secret")))
             print(#crypt.dhexchange(crypt.randomkey()), #crypt.hmac64("12345678", "87654321"), #crypt.hashkey "x")
+            local has_tls, digest = pcall(crypt.sha256, "abc")
+            print(has_tls and crypt.hexencode(digest):sub(1, 8) or digest)
         """)
-        self.assertEqual(out.splitlines(), ["a9993e364706816aba3e25717850c26c9cd0d89d\t8", "text", "secret", "8\t8\t8"])
+        self.assertEqual(out.splitlines(), ["a9993e364706816aba3e25717850c26c9cd0d89d\t8", "text", "secret", "8\t8\t8", "ba7816bf"])
 
 
 if __name__ == "__main__":

@@ -50,6 +50,12 @@ class LoginTest(LoginExampleTest):
         node.wait_for_line("anna@sample is logged out")
         self.assert_stops(node)
 
+    def test_the_demo_is_content_with_the_algorithms_of_today(self):
+        node = self.start_example()
+        demo(node.login_port, node.message_port, is_current=True)
+        node.wait_for_line("anna@sample is logged out")
+        self.assert_stops(node)
+
     def test_who_may_not_enter_is_told_why(self):
         node = self.start_example()
         self.assertEqual(self.refusal(node.login_port, b"anna", password=b"guess"), "401 Unauthorized")
@@ -165,6 +171,14 @@ class MessageTest(LoginExampleTest):
         messages = self.messages(node)
         self.assertEqual(messages.greet(b"anna", subid, secret, 5), b"403 Index Expired")
         self.assert_stops(node)
+
+    def test_the_secret_of_a_current_login_is_proved_with_hmac_sha256_only(self):
+        node = self.start_example()
+        secret, subid = log_in(node.login_port, b"anna", is_current=True)
+        self.assertEqual(len(secret), 32)
+        for wrong in (secret[:8], bytes(32), secret[:-1] + b"x"):
+            self.assertEqual(self.messages(node).greet(b"anna", subid, wrong, 1), b"401 Unauthorized")
+        self.assertEqual(self.enter(node, b"anna", secret, subid, 1).ask(1, b"add 5"), (1, True, b"5"))
 
     def test_answers_wait_for_who_comes_back(self):
         node = self.start_example()

@@ -126,7 +126,7 @@ function M.pause(entry, unread)
   entry.paused = true
   skynet.error(unread and ("Pause socket (%d) size : %d"):format(entry.id, unread)
     or ("Pause socket (%d)"):format(entry.id))
-  driver.pause(entry.id)
+  driver.pause_own(entry.id)
 end
 
 local function overflow(entry, unread)

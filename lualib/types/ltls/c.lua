@@ -3,14 +3,28 @@
 --- TLS over strings: http.tlshelper joins it to sockets. Failures are raised as texts that begin with "tls".
 local ltls = {}
 
---- Certificate, authorities and sessions of one side. Changes are for the connections that follow.
+--- Certificates, authorities and sessions of one side. Changes are for the connections that follow.
 ---@class ltls.context
 local context = {}
 
---- Raises, and changes nothing, when a file can't be read or the key is another one's.
+--- What a server shows, and a client that is asked who it is. With a name: what a server shows to those
+--- who ask for it (SNI), in this order: the name itself, "*." and its domain, the certificate without a name,
+--- the first one. Replaces what was set for the same name. Raises, and changes nothing, when a file can't be
+--- read, the key is another one's, the name is none, or 1000 names have certificates.
 ---@param certfile string PEM, the chain behind the certificate
 ---@param keyfile string PEM, not encrypted
-function context:set_cert(certfile, keyfile) end
+---@param name? string a host, or "*.domain" for the hosts right below it
+function context:set_cert(certfile, keyfile, name) end
+
+--- A server asks its clients for certificates of these authorities, and trusts no others. Connections are not
+--- resumed then: each client is verified each time. A client that is refused hears the reason as an alert: over
+--- TLS 1.3 behind its handshake, so its first read raises it.
+---@param file string PEM
+---@param mode? "required"|"optional" "required" by default; "optional": without a certificate, too
+function context:set_client_ca(file, mode) end
+
+--- Reads all files again that the other functions were given. Raises, and changes nothing, when one is bad.
+function context:reload() end
 
 ---@param list string ciphers of TLS 1.2, as openssl writes them
 function context:set_ciphers(list) end
@@ -53,7 +67,8 @@ function session:finish() end
 ---@return boolean has_ended the peer has said goodbye
 function session:ended() end
 
----@return {version: string, alpn: string?, server_name: string?, resumed: boolean}
+--- `peer`: whom the verified certificate of the other side names, as RFC 2253 writes it: "CN=anna,O=players".
+---@return {version: string, alpn: string?, server_name: string?, resumed: boolean, peer: string?}
 function session:info() end
 
 --- Frees it.

@@ -1,6 +1,7 @@
 ---@meta skynet.crypt
 
---- Old algorithms for clients and data that use them; all of them can be broken today. Texts are bytes.
+--- Old algorithms for clients and data that use them, all of which can be broken today; and current ones: random,
+--- x25519, sha256, hmac_sha256, seal and unseal. Those but random raise in a build without TLS. Texts are bytes.
 --- Wrong types and sizes raise.
 ---@class skynet.crypt
 local crypt = {}
@@ -17,6 +18,44 @@ function crypt.hashkey(text) end
 --- From the system's generator.
 ---@return string key 8 bytes, not all zero
 function crypt.randomkey() end
+
+--- From the system's generator.
+---@param size integer 0 to 1048576
+---@return string bytes
+function crypt.random(size) end
+
+--- The public key of a secret one (any 32 bytes); with the other side's public key what both sides share (RFC 7748).
+--- Raises "Invalid x25519 public key" for one with which every secret gives the same.
+---@param secret string 32 bytes
+---@param public string? 32 bytes, the other side's
+---@return string 32 bytes
+function crypt.x25519(secret, public) end
+
+---@param text string
+---@return string digest 32 bytes
+function crypt.sha256(text) end
+
+---@param key string of any size
+---@param text string
+---@return string digest 32 bytes
+function crypt.hmac_sha256(key, text) end
+
+--- ChaCha20-Poly1305 (RFC 8439): hides a text, and protects it and what lies beside against changes. A key must
+--- never see the same nonce twice.
+---@param key string 32 bytes
+---@param nonce string 12 bytes
+---@param text string 1 GiB at most
+---@param beside string? is protected and not in the result
+---@return string sealed 16 bytes longer than the text
+function crypt.seal(key, nonce, text, beside) end
+
+--- Raises "Invalid sealed text" when key, nonce, text or what lies beside is another.
+---@param key string 32 bytes
+---@param nonce string 12 bytes
+---@param sealed string
+---@param beside string?
+---@return string text
+function crypt.unseal(key, nonce, sealed, beside) end
 
 ---@param key string 8 bytes
 ---@param text string

@@ -10,6 +10,13 @@
 namespace skyloom::lua {
 namespace {
 
+#if !SKYLOOM_WITH_TLS
+int refuse_tls(lua_State* L) {
+  return luaL_error(L, "%s: this build has no TLS: it was configured with WITH_TLS=OFF",
+                    luaL_checkstring(L, 1));
+}
+#endif
+
 constexpr BuiltinModule kModules[] = {
     {"bson", luaopen_bson},
     {"client.crypt", luaopen_client_crypt},
@@ -17,6 +24,9 @@ constexpr BuiltinModule kModules[] = {
 #if SKYLOOM_WITH_TLS
     {"ltls.c", luaopen_ltls_c},
     {"ltls.init.c", luaopen_ltls_init_c},
+#else
+    {"ltls.c", refuse_tls},
+    {"ltls.init.c", refuse_tls},
 #endif
     {"md5.core", luaopen_md5_core},
     {"skyloom.coroutine", luaopen_skyloom_coroutine},

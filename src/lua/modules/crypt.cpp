@@ -1,5 +1,6 @@
-// skynet.crypt, also client.crypt (contract 5.2): thin functions over codec/. Results are written
-// straight into Lua's memory. Any lua_ call below may longjmp: no local has a destructor.
+// skynet.crypt, also client.crypt (contract 5.2): thin functions over codec/; what OpenSSL does is
+// in sealing.cpp. Results are written straight into Lua's memory. Any lua_ call below may longjmp:
+// no local has a destructor.
 #include <algorithm>
 #include <array>
 #include <lua.hpp>
@@ -12,6 +13,8 @@
 #include "codec/words.hpp"
 #include "lua/modules/arguments.hpp"
 #include "lua/modules/open.hpp"
+#include "lua/modules/pointers.hpp"
+#include "lua/modules/sealing.hpp"
 #include "os/random.hpp"
 
 namespace skyloom::lua {
@@ -23,6 +26,7 @@ using codec::DesPadding;
 constexpr auto kLittle = std::endian::little;
 constexpr lua_Integer kPaddingIso7816 = 0;
 constexpr lua_Integer kPaddingPkcs7 = 1;
+constexpr lua_Integer kRandomBytesMax = 1 << 20;
 
 Bytes8 check_bytes8(lua_State* L, int index, const char* what) {
   const std::string_view text = check_text(L, index);
@@ -55,9 +59,13 @@ int hashkey(lua_State* L) {
   return 1;
 }
 
+bool fill(std::span<char> bytes) noexcept {
+  return os::fill_random(bytes).ok();
+}
+
 bool fill_with_chance(Bytes8& bytes) noexcept {
   do {
-    if (!os::fill_random(bytes)) return false;
+    if (!fill(bytes)) return false;
   } while (bytes == Bytes8{});
   return true;
 }
@@ -66,6 +74,16 @@ int randomkey(lua_State* L) {
   Bytes8 bytes{};
   if (!fill_with_chance(bytes)) return luaL_error(L, "the system has no random bytes");
   push_bytes(L, bytes);
+  return 1;
+}
+
+// random(n) -> n bytes
+int random(lua_State* L) {
+  const auto size = static_cast<size_t>(check_range(L, 1, "bytes", 0, kRandomBytesMax));
+  luaL_Buffer buffer;
+  char* const into = luaL_buffinitsize(L, &buffer, size);
+  if (!fill({into, size})) return luaL_error(L, "the system has no random bytes");
+  luaL_pushresultsize(&buffer, size);
   return 1;
 }
 
@@ -207,23 +225,13 @@ int xor_str(lua_State* L) {
 }
 
 int open_crypt(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {{"hashkey", hashkey},
-                                            {"randomkey", randomkey},
-                                            {"desencode", desencode},
-                                            {"desdecode", desdecode},
-                                            {"hmac64", hmac64},
-                                            {"hmac64_md5", hmac64_md5},
-                                            {"hmac_hash", hmac_hash},
-                                            {"dhexchange", dhexchange},
-                                            {"dhsecret", dhsecret},
-                                            {"base64encode", base64encode},
-                                            {"base64decode", base64decode},
-                                            {"hexencode", hexencode},
-                                            {"hexdecode", hexdecode},
-                                            {"sha1", sha1},
-                                            {"hmac_sha1", hmac_sha1},
-                                            {"xor_str", xor_str},
-                                            {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {
+      {"hashkey", hashkey},       {"randomkey", randomkey},       {"random", random},
+      {"desencode", desencode},   {"desdecode", desdecode},       {"hmac64", hmac64},
+      {"hmac64_md5", hmac64_md5}, {"hmac_hash", hmac_hash},       {"dhexchange", dhexchange},
+      {"dhsecret", dhsecret},     {"base64encode", base64encode}, {"base64decode", base64decode},
+      {"hexencode", hexencode},   {"hexdecode", hexdecode},       {"sha1", sha1},
+      {"hmac_sha1", hmac_sha1},   {"xor_str", xor_str},           {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, kPaddingIso7816);
@@ -231,6 +239,7 @@ int open_crypt(lua_State* L) {
   lua_pushinteger(L, kPaddingPkcs7);
   lua_setfield(L, -2, "pkcs7");
   lua_setfield(L, -2, "padding");
+  add_sealing(L);
   return 1;
 }
 

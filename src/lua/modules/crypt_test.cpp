@@ -31,7 +31,8 @@ TEST(CryptModuleTest, ItIsFoundUnderBothNamesWithTheSameFunctions) {
     table.sort(sorted)
     return table.concat(sorted, " "))"),
             "base64decode base64encode desdecode desencode dhexchange dhsecret hashkey hexdecode "
-            "hexencode hmac64 hmac64_md5 hmac_hash hmac_sha1 padding randomkey sha1 xor_str");
+            "hexencode hmac64 hmac64_md5 hmac_hash hmac_sha1 hmac_sha256 padding random randomkey "
+            "seal sha1 sha256 unseal x25519 xor_str");
 }
 
 TEST(CryptModuleTest, HashesAndKeysAreThoseOfTheirDefinitions) {
@@ -145,9 +146,10 @@ TEST(CryptModuleTest, RandomTextsComeBack) {
 
 TEST(CryptModuleTest, ArgumentsOfAnotherTypeRaise) {
   EXPECT_EQ(run(R"(
+    local CURRENT = { x25519 = 1, sha256 = 1, hmac_sha256 = 1, seal = 1, unseal = 1 }
     local calls = 0
     for name, f in pairs(c) do
-      if type(f) == "function" and name ~= "randomkey" then
+      if type(f) == "function" and not name:find "^random" and not CURRENT[name] then
         for _, arguments in ipairs {{n = 0}, {{}, {}, {}, n = 3}, {true, true, n = 2}, {print, print, n = 2}} do
           local ok, why = pcall(f, table.unpack(arguments, 1, arguments.n))
           assert(not ok and why:find "string expected", name)
@@ -158,6 +160,88 @@ TEST(CryptModuleTest, ArgumentsOfAnotherTypeRaise) {
     return calls)"),
             "60");
 }
+
+TEST(CryptModuleTest, RandomGivesAsManyBytesAsItIsAskedForAndNeverTheSame) {
+  EXPECT_EQ(run(R"(
+    assert(c.random(0) == "" and #c.random(1) == 1 and #c.random(1048576) == 1048576)
+    local seen = {}
+    for _ = 1, 1000 do
+      local bytes = c.random(16)
+      assert(#bytes == 16 and not seen[bytes])
+      seen[bytes] = true
+    end
+    return true)"),
+            "true");
+  EXPECT_THAT(value("c.random(-1)"), HasSubstr("bytes -1: must be 0 to 1048576"));
+  EXPECT_THAT(value("c.random(1048577)"), HasSubstr("must be 0 to 1048576"));
+  EXPECT_THAT(value("c.random()"), HasSubstr("number expected"));
+}
+
+#if SKYLOOM_WITH_TLS
+
+TEST(CryptModuleTest, CurrentAlgorithmsAreThoseOfTheirDefinitions) {
+  EXPECT_EQ(value("x(c.sha256 'abc')"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(value("x(c.hmac_sha256('Jefe', 'what do ya want for nothing?'))"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(value("x(c.x25519(b'5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb'"
+                  "))"),
+            "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
+  EXPECT_EQ(run(R"(
+    local a, b = c.random(32), c.random(32)
+    assert(c.x25519(a, c.x25519(b)) == c.x25519(b, c.x25519(a)) and c.x25519(a) ~= c.x25519(b))
+    local nonce = ("\0"):rep(12)
+    for _, text in ipairs { "", "x", ("long"):rep(10000) } do
+      local sealed = c.seal(a, nonce, text, "beside")
+      assert(#sealed == #text + 16 and c.unseal(a, nonce, sealed, "beside") == text)
+      for _, wrong in ipairs { {b, nonce, sealed, "beside"}, {a, c.random(12), sealed, "beside"},
+                               {a, nonce, sealed}, {a, nonce, sealed .. "x", "beside"},
+                               {a, nonce, sealed:sub(2), "beside"} } do
+        local ok, why = pcall(c.unseal, table.unpack(wrong))
+        assert(not ok and why == "Invalid sealed text", why)
+      end
+    end
+    return "well")"),
+            "well");
+}
+
+TEST(CryptModuleTest, WhatIsWrongForTheCurrentAlgorithmsIsNamed) {
+  EXPECT_THAT(value("c.x25519('short')"),
+              HasSubstr("Invalid x25519 secret size 5, must be 32 bytes"));
+  EXPECT_THAT(value("c.x25519(c.random(32), '')"),
+              HasSubstr("Invalid x25519 public key size 0, must be 32 bytes"));
+  EXPECT_THAT(value("c.x25519(c.random(32), ('\\0'):rep(32))"),
+              HasSubstr("Invalid x25519 public key: every secret gives the same"));
+  EXPECT_THAT(value("c.seal('k', ('n'):rep(12), '')"), HasSubstr("Invalid key size 1"));
+  EXPECT_THAT(value("c.unseal(('k'):rep(32), 'n', '')"), HasSubstr("Invalid nonce size 1"));
+  EXPECT_THAT(value("c.unseal(('k'):rep(32), ('n'):rep(12), '')"),
+              HasSubstr("Invalid sealed text"));
+  for (const char* call : {"c.sha256()", "c.sha256({})", "c.hmac_sha256('k')", "c.x25519(true)",
+                           "c.seal(('k'):rep(32), ('n'):rep(12), {})",
+                           "c.seal(('k'):rep(32), ('n'):rep(12), '', {})"}) {
+    EXPECT_THAT(value(call), HasSubstr("string expected")) << call;
+  }
+}
+
+TEST(CryptModuleTest, MemoryOfTheCurrentAlgorithmsMayFail) {
+  expect_that_memory_may_fail("local long = ('x'):rep(5000) TEXT = long", R"(
+    local c = require "skynet.crypt"
+    local a, nonce = ("a"):rep(32), ("n"):rep(12)
+    assert(c.unseal(a, nonce, c.seal(a, nonce, TEXT, TEXT), TEXT) == TEXT)
+    c.x25519(a, c.x25519(a)) c.sha256(TEXT) c.hmac_sha256(TEXT, TEXT) c.random(5000)
+    return "done")");
+}
+
+#else
+
+TEST(CryptModuleTest, WithoutTlsTheCurrentAlgorithmsSaySo) {
+  for (const char* call : {"c.x25519('')", "c.sha256('')", "c.hmac_sha256('', '')",
+                           "c.seal('', '', '')", "c.unseal('', '', '')"}) {
+    EXPECT_THAT(value(call), HasSubstr("this build has no TLS")) << call;
+  }
+}
+
+#endif
 
 TEST(CryptModuleTest, MemoryMayFailAnywhere) {
   expect_that_memory_may_fail("local long = ('x'):rep(5000) TEXT = long", R"(

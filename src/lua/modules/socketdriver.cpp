@@ -351,6 +351,7 @@ constexpr luaL_Reg kFunctions[] = {
     {"bind", bind},
     {"start", on_socket<skynet_socket_start>},
     {"pause", on_socket<skynet_socket_pause>},
+    {"pause_own", on_socket<skyloom_socket_pause_own>},
     {"close", on_socket<skynet_socket_close>},
     {"shutdown", on_socket<skynet_socket_shutdown>},
     {"nodelay", on_socket<skynet_socket_nodelay>},

@@ -93,13 +93,14 @@ TEST_F(SocketdriverTest, WhatTheEngineRefusesIsToldInTheWayOfEachFunction) {
 
 TEST_F(SocketdriverTest, ActsGoToTheirSocket) {
   EXPECT_EQ(run(R"(
-    driver.start(7) driver.pause(7) driver.close(7) driver.shutdown(7) driver.nodelay(7)
+    driver.start(7) driver.pause(7) driver.pause_own(7) driver.close(7) driver.shutdown(7) driver.nodelay(7)
     driver.close(-1)
     assert(driver.bind(3) == 1)
   )"),
             "");
-  EXPECT_THAT(node_.take_calls(), ElementsAre("start 7", "pause 7", "close 7", "shutdown 7",
-                                              "nodelay 7", "close -1", "bind 3 -> 1"));
+  EXPECT_THAT(node_.take_calls(),
+              ElementsAre("start 7", "pause 7", "pause_own 7", "close 7", "shutdown 7", "nodelay 7",
+                          "close -1", "bind 3 -> 1"));
   EXPECT_THAT(error_of("driver.close((1 << 32) + 7)"), HasSubstr("socket 4294967303: must be"));
   EXPECT_THAT(error_of("driver.start('x')"), HasSubstr("number expected"));
   EXPECT_THAT(error_of("driver.bind(-1)"), HasSubstr("descriptor -1"));

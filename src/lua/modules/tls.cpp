@@ -122,11 +122,17 @@ int new_context(lua_State* L) {
   return 1;
 }
 
+// set_cert(certificate, key [, the name that clients ask for])
 int set_certificate(lua_State* L) {
   net::TlsContext& context = check_context(L, 1);
   const net::TlsKeyFiles files{check_path(L, 2), check_path(L, 3)};
+  const bool has_name = !lua_isnoneornil(L, 4);
+  const std::string_view name = has_name ? check_text(L, 4) : std::string_view();
   FailureText text;
-  if (!succeeds(text, [&] { return context.set_certificate(files); })) return raise(L, text);
+  const auto set = [&] {
+    return has_name ? context.set_certificate_for(name, files) : context.set_certificate(files);
+  };
+  if (!succeeds(text, set)) return raise(L, text);
   return 0;
 }
 
@@ -135,6 +141,26 @@ int set_authorities(lua_State* L) {
   const char* const file = check_path(L, 2);
   FailureText text;
   if (!succeeds(text, [&] { return context.set_authorities(file); })) return raise(L, text);
+  return 0;
+}
+
+// set_client_ca(file [, "required" | "optional"])
+int set_client_authorities(lua_State* L) {
+  static constexpr const char* kNames[] = {"required", "optional", nullptr};
+  net::TlsContext& context = check_context(L, 1);
+  const char* const file = check_path(L, 2);
+  const auto clients = static_cast<net::TlsClients>(luaL_checkoption(L, 3, kNames[0], kNames));
+  FailureText text;
+  if (!succeeds(text, [&] { return context.set_client_authorities(file, clients); })) {
+    return raise(L, text);
+  }
+  return 0;
+}
+
+int reload(lua_State* L) {
+  net::TlsContext& context = check_context(L, 1);
+  FailureText text;
+  if (!succeeds(text, [&] { return context.reload(); })) return raise(L, text);
   return 0;
 }
 
@@ -262,10 +288,27 @@ int ended(lua_State* L) {
   return 1;
 }
 
-// info() -> { version=, alpn=, server_name=, resumed= }
+bool find_peer(net::TlsSession& session, std::string_view& peer, FailureText& text) noexcept {
+  const auto found = session.peer();
+  if (found.ok()) {
+    peer = *found;
+  } else {
+    text = found.error().text;
+  }
+  return found.ok();
+}
+
+// info() -> { version=, alpn=, server_name=, resumed=, peer= }
 int info(lua_State* L) {
-  const net::TlsSession& session = check_session(L);
-  lua_createtable(L, 0, 4);
+  net::TlsSession& session = check_session(L);
+  std::string_view peer;
+  FailureText text;
+  if (!find_peer(session, peer, text)) return raise(L, text);
+  lua_createtable(L, 0, 5);
+  if (!peer.empty()) {
+    push_view(L, peer);
+    lua_setfield(L, -2, "peer");
+  }
   push_view(L, session.version());
   lua_setfield(L, -2, "version");
   if (!session.protocol().empty()) {
@@ -305,9 +348,14 @@ int nothing(lua_State* /*L*/) {
 
 extern "C" int luaopen_ltls_c(lua_State* L) {
   using namespace skyloom::lua;
-  static constexpr luaL_Reg kContextMethods[] = {
-      {"set_cert", set_certificate}, {"set_ciphers", set_ciphers}, {"set_ca", set_authorities},
-      {"set_verify", set_verify},    {"set_alpn", set_alpn},       {nullptr, nullptr}};
+  static constexpr luaL_Reg kContextMethods[] = {{"set_cert", set_certificate},
+                                                 {"set_ciphers", set_ciphers},
+                                                 {"set_ca", set_authorities},
+                                                 {"set_client_ca", set_client_authorities},
+                                                 {"set_verify", set_verify},
+                                                 {"set_alpn", set_alpn},
+                                                 {"reload", reload},
+                                                 {nullptr, nullptr}};
   static constexpr luaL_Reg kSessionMethods[] = {{"handshake", handshake},
                                                  {"finished", finished},
                                                  {"read", read},

@@ -60,11 +60,20 @@ TEST(TlsModuleTest, ArgumentsThatAreWrongAreNamed) {
   EXPECT_THAT(run("context:set_cert('a\\0b', 'c')"), HasSubstr("a file name with a NUL"));
   EXPECT_THAT(run("context:set_cert('/no/a', '/no/b')"), HasSubstr("/no/a: No such file"));
   EXPECT_THAT(run("context:set_ca('/no/a')"), HasSubstr("/no/a"));
+  EXPECT_THAT(run("context:set_client_ca('/no/a')"), HasSubstr("/no/a: No such file"));
+  EXPECT_THAT(run("context:set_client_ca('/no/a', 'maybe')"), HasSubstr("invalid option 'maybe'"));
+  EXPECT_THAT(run("context:set_cert('/no/a', '/no/b', 'a.*')"),
+              HasSubstr("certificate for \"a.*\": a name has 1 to 253 visible characters"));
+  EXPECT_THAT(run("context:set_cert('/no/a', '/no/b', {})"), HasSubstr("string expected"));
   EXPECT_THAT(run("context:set_verify('maybe')"), HasSubstr("invalid option 'maybe'"));
   EXPECT_THAT(run("context:set_alpn { ('x'):rep(256) }"), HasSubstr("1 to 255 bytes"));
   EXPECT_THAT(run("local l = {} for i = 1, 5 do l[i] = ('x'):rep(250) end context:set_alpn(l)"),
               HasSubstr("more than 1024 bytes"));
   EXPECT_THAT(run("return client():write('x')"), HasSubstr("not finished"));
+}
+
+TEST(TlsModuleTest, AContextWithoutFilesHasNothingToReadAgain) {
+  EXPECT_EQ(run("return context:reload()"), "nil");
 }
 
 TEST(TlsModuleTest, MemoryMayFail) {
@@ -77,6 +86,9 @@ TEST(TlsModuleTest, MemoryMayFail) {
     t:write()
     s:info()
     s:finish()
+    pcall(context.set_cert, context, "/no/a", "/no/b", "a.test")
+    pcall(context.set_client_ca, context, "/no/a", "optional")
+    context:reload()
     return "done")");
 }
 

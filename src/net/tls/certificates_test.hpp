@@ -26,6 +26,8 @@ struct CertificateOptions {
   long valid_from = -3600;              // seconds from now
   long valid_to = 3600;
   const Identity* issuer = nullptr;  // null: signed by itself
+  bool is_rsa = false;               // else of an elliptic curve
+  std::string name = {};             // CN; empty: "test " and a number
 };
 
 // A folder of its own, gone with it.
@@ -43,14 +45,15 @@ class CertificateFolder {
   Identity make(const CertificateOptions& options = {}) {
     const std::string stem = path_ + "/" + std::to_string(++count_);
     Identity made;
-    made.key.reset(EVP_EC_gen("P-256"), EVP_PKEY_free);
+    made.key.reset(options.is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"), EVP_PKEY_free);
     made.certificate.reset(X509_new(), X509_free);
     X509* const x509 = made.certificate.get();
     X509_set_version(x509, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), count_);
     X509_gmtime_adj(X509_getm_notBefore(x509), options.valid_from);
     X509_gmtime_adj(X509_getm_notAfter(x509), options.valid_to);
-    const std::string common_name = "test " + std::to_string(count_);
+    const std::string common_name =
+        options.name.empty() ? "test " + std::to_string(count_) : options.name;
     X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_ASC,
                                reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1,
                                0);

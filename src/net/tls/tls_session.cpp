@@ -76,8 +76,30 @@ TlsResult<void> TlsSession::set_host(const std::string& host) noexcept {
 
 // What depends on the role, before the first step.
 TlsResult<void> TlsSession::prepare() noexcept {
-  if (std::exchange(has_started_, true) || role_ == TlsRole::kServer) return {};
+  if (std::exchange(has_started_, true)) return {};
   TlsContext::State& state = TlsContext::state_of(SSL_get_SSL_CTX(ssl_.get()));
+  auto prepared = role_ == TlsRole::kServer ? prepare_server(state) : prepare_client(state);
+  if (!prepared.ok()) has_failed_ = true;
+  return prepared;
+}
+
+TlsResult<void> TlsSession::prepare_server(const TlsContext::State& state) noexcept {
+  if (state.client_authorities == nullptr) return {};
+  int mode = SSL_VERIFY_PEER;
+  if (state.clients == TlsClients::kRequired) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  SSL_set_verify(ssl_.get(), mode, nullptr);
+  // A ticket would outlive the certificate, or be older than the wish to see one.
+  SSL_set_options(ssl_.get(), SSL_OP_NO_TICKET);
+  if (SSL_set_num_tickets(ssl_.get(), 0) == 1 &&
+      SSL_set1_verify_cert_store(ssl_.get(), state.client_authorities.get()) == 1) {
+    return {};
+  }
+  return tls_failure("tls: clients' authorities");
+}
+
+TlsResult<void> TlsSession::prepare_client(TlsContext::State& state) noexcept {
+  const TlsIdentity* const own = state.own();
+  if (own != nullptr && !own->show_on(ssl_.get())) return tls_failure("tls: certificate");
   const bool is_verifying = state.verification == TlsVerification::kPeer;
   if (is_verifying && !std::exchange(state.has_authorities, true)) {
     (void)SSL_CTX_set_default_verify_paths(SSL_get_SSL_CTX(ssl_.get()));  // none: nobody is trusted
@@ -85,7 +107,6 @@ TlsResult<void> TlsSession::prepare() noexcept {
   SSL_set_verify(ssl_.get(), is_verifying ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (host_.empty()) {
     if (!is_verifying) return {};
-    has_failed_ = true;
     return failure_of("tls: no host name to hold the server's certificate against");
   }
   const auto found = state.sessions.find(host_);
@@ -200,6 +221,26 @@ std::string_view TlsSession::server_name() const noexcept {
 
 std::string_view TlsSession::version() const noexcept {
   return view_of(SSL_get_version(ssl_.get()));
+}
+
+TlsResult<std::string_view> TlsSession::peer() noexcept {
+  ERR_clear_error();
+  const X509* const certificate = SSL_get0_peer_certificate(ssl_.get());
+  const bool is_verified = is_finished() && certificate != nullptr &&
+                           SSL_get_verify_mode(ssl_.get()) != SSL_VERIFY_NONE &&
+                           SSL_get_verify_result(ssl_.get()) == X509_V_OK;
+  if (!is_verified || !peer_.empty()) return std::string_view(peer_);
+  const std::unique_ptr<BIO, FreeWith<BIO_free>> text(BIO_new(BIO_s_mem()));
+  if (text == nullptr ||
+      X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) < 0) {
+    return tls_failure("tls: the name of the peer");
+  }
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(text.get(), &bytes);
+  if (!base::try_allocate([&] { peer_.assign(bytes, static_cast<size_t>(std::max(size, 0L))); })) {
+    return failure_of("tls: not enough memory");
+  }
+  return std::string_view(peer_);
 }
 
 }  // namespace skyloom::net

@@ -42,6 +42,9 @@ class TlsSession {
   std::string_view protocol() const noexcept;     // ALPN; empty: none
   std::string_view server_name() const noexcept;  // SNI; empty: none
   std::string_view version() const noexcept;
+  // Whom the peer's certificate names, as RFC 2253 writes it; empty: it showed none, or nobody has
+  // verified it.
+  TlsResult<std::string_view> peer() noexcept;
 
  private:
   struct Deleter {
@@ -52,12 +55,15 @@ class TlsSession {
   TlsSession(Handle ssl, TlsRole role) noexcept : ssl_(std::move(ssl)), role_(role) {}
   TlsResult<void> feed(std::string_view input) noexcept;
   TlsResult<void> prepare() noexcept;
+  TlsResult<void> prepare_client(TlsContext::State& state) noexcept;
+  TlsResult<void> prepare_server(const TlsContext::State& state) noexcept;
   TlsFailure fail(std::string_view what) noexcept;
 
   Handle ssl_;
   TlsRole role_;
   std::string host_;
   std::string plain_;
+  std::string peer_;
   bool has_started_ = false;
   bool has_ended_ = false;
   bool has_failed_ = false;

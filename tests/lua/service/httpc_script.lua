@@ -184,6 +184,16 @@ local function test_bad_servers()
       check.raises("^http response refused: .*" .. reason, httpc.get, listen_with(text), "/")
     end
   end)
+  test("an answer at the limits is read, and one byte more is refused", function()
+    local function answer(header_bytes, length)
+      local first = "HTTP/1.1 200 OK\r\nContent-Length: " .. length .. "\r\nX: "
+      return listen_with(first .. string.rep("x", header_bytes - #first - 4) .. "\r\n\r\nhello")
+    end
+    check.equal({ httpc.get(answer(8192, 5), "/") }, { 200, "hello" })
+    check.raises("a header of more than 8192 bytes", httpc.get, answer(8193, 5), "/")
+    check.raises("Socket Error", httpc.get, answer(100, 67108864), "/") -- ends after five of them
+    check.raises("a body of more than 67108864 bytes", httpc.get, answer(100, 67108865), "/")
+  end)
   test("what follows an answer is no answer to the next request", function()
     local count = 0
     local greedy = listen(function(id)

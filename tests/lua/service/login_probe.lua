@@ -1,5 +1,6 @@
 -- A login server whose users do as they are called.
 local skynet = require "skynet"
+local crypt = require "skynet.crypt"
 local login = require "snax.loginserver"
 
 local entering
@@ -10,12 +11,16 @@ login {
   instance = 2,
   name = "login_probe",
   multilogin = skynet.getenv "multilogin" == "true",
+  refuse_old = skynet.getenv "login_refuse_old" == "true",
+  key = skynet.getenv "login_key" and crypt.hexdecode(skynet.getenv "login_key"),
   auth_handler = function(token)
     if token == "nobody" then return nil end
     return "server", token
   end,
   login_handler = function(_, uid, secret)
-    assert(#secret == 8)
+    assert(#secret == 8 or #secret == 32)
+    skynet.error(("%s enters with %s"):format(uid, crypt.hexencode(secret)))
+    if uid == "banned" then error "he may not" end
     if uid == "slow" then
       skynet.error "slow is entering"
       entering = coroutine.running()
