@@ -17,6 +17,8 @@ using os::SocketType;
 
 namespace {
 
+constexpr int kConnectRepeatsMax = 4;  // of a datagram socket
+
 class ScopedFd {
  public:
   ScopedFd(Kernel& kernel, int fd) noexcept : kernel_(kernel), fd_(fd) {}
@@ -131,7 +133,12 @@ Result<int> dial_datagram(Kernel& kernel, const SocketAddress& peer, Hears hears
   const Result<int> fd = kernel.open_socket(peer.family(), SocketType::kDatagram);
   if (!fd || hears == Hears::kAnybody) return fd;
   ScopedFd owned(kernel, *fd);
-  if (const Status connected = kernel.connect(*fd, peer); !connected) return connected.error();
+  Status connected = kernel.connect(*fd, peer);
+  for (int again = 0; again < kConnectRepeatsMax && !connected; ++again) {
+    if (!os::is_transient(connected.error())) break;  // else: a signal, or no port was free
+    connected = kernel.connect(*fd, peer);
+  }
+  if (!connected) return connected.error();
   return owned.release();
 }
 

@@ -143,8 +143,9 @@ std::optional<SocketId> World::open_udp(OwnerTag owner, std::string_view host, u
 }
 
 std::optional<SocketId> World::dial_udp(OwnerTag owner, std::string_view host, uint16_t port,
-                                        Handler handler) {
-  return keep_id(inside([&] { return network_->dial_udp(owner, host, port); }), std::move(handler));
+                                        Handler handler, net::Hears hears) {
+  return keep_id(inside([&] { return network_->dial_udp(owner, host, port, hears); }),
+                 std::move(handler));
 }
 
 net::SendBuffer World::counted(std::string_view bytes) {

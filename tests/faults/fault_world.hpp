@@ -103,7 +103,7 @@ class World final : public net::EventSink, public base::LogSink, public net::Res
   std::optional<net::SocketId> open_udp(net::OwnerTag owner, std::string_view host, uint16_t port,
                                         Handler handler);
   std::optional<net::SocketId> dial_udp(net::OwnerTag owner, std::string_view host, uint16_t port,
-                                        Handler handler);
+                                        Handler handler, net::Hears hears = net::Hears::kAnybody);
   void send(net::SocketId id, std::string_view bytes,
             net::Priority priority = net::Priority::kHigh);
   void send_udp(net::SocketId id, std::string_view address, std::string_view bytes);

@@ -161,7 +161,8 @@ void udp_dialled(World& world) {
   RawDatagrams v4(world, "127.0.0.1");
   udp_sends(world, world.dial_udp(kOwner, "127.0.0.1", v4.address.port(), nullptr), v4, true);
   RawDatagrams v6(world, "::1");
-  udp_sends(world, world.dial_udp(kOwner, "::1", v6.address.port(), nullptr), v6, true);
+  udp_sends(world, world.dial_udp(kOwner, "::1", v6.address.port(), nullptr, net::Hears::kPeer), v6,
+            true);
 }
 
 void udp_by_name(World& world) {
@@ -170,7 +171,9 @@ void udp_by_name(World& world) {
   RawDatagrams v4(world, "127.0.0.1");
   udp_sends(world, world.dial_udp(kOwner, "v4.example", v4.address.port(), nullptr), v4, true);
   RawDatagrams v6(world, "::1");
-  udp_sends(world, world.dial_udp(kOwner, "v6.example", v6.address.port(), nullptr), v6, true);
+  udp_sends(world,
+            world.dial_udp(kOwner, "v6.example", v6.address.port(), nullptr, net::Hears::kPeer), v6,
+            true);
   RawDatagrams bound(world, "127.0.0.1");
   const auto id = world.open_udp(kOwner, "v4.example", 0, nullptr);
   if (id)
