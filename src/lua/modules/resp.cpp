@@ -5,6 +5,7 @@
 // keeps finalizers, which may run whenever something is pushed, from a parser that is being read.
 #include "codec/resp.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <lua.hpp>
 #include <new>
@@ -90,11 +91,18 @@ int count_arguments(lua_State* L, int first, int last) {
   return last - first + 1;
 }
 
+// How many items the list at `index` has, also one that says it itself, as a shared table.
+lua_Unsigned count_items(lua_State* L, int index) {
+  if (lua_getmetatable(L, index) == 0) return lua_rawlen(L, index);
+  lua_pop(L, 1);
+  return static_cast<lua_Unsigned>(std::max<lua_Integer>(luaL_len(L, index), 0));
+}
+
 // The items of the table at `index`: all of them, so that a hole is seen.
 void write_items(lua_State* L, Request& request, int index, lua_Unsigned count,
                  int first_position) {
   for (lua_Unsigned item = 1; item <= count; ++item) {
-    lua_rawgeti(L, index, static_cast<lua_Integer>(item));
+    lua_geti(L, index, static_cast<lua_Integer>(item));
     write_argument(L, request, static_cast<int>(item) - 1 + first_position);
   }
 }
@@ -106,7 +114,7 @@ int command(lua_State* L) {
   const int last = lua_gettop(L);
   const bool is_list = lua_istable(L, 2) && luaL_getmetafield(L, 2, "__tostring") == LUA_TNIL;
   lua_settop(L, last);
-  const auto count = is_list ? static_cast<lua_Integer>(lua_rawlen(L, 2))
+  const auto count = is_list ? static_cast<lua_Integer>(count_items(L, 2))
                              : static_cast<lua_Integer>(count_arguments(L, 2, last));
   if (is_list && count_arguments(L, 3, last) > 0) {
     return luaL_error(L, "redis: %s has arguments behind its list of arguments", name);
@@ -130,8 +138,8 @@ int command(lua_State* L) {
 
 // The list of `requests` at the index that is about to be written, below the buffer.
 void fetch_list(lua_State* L, int list, lua_Integer position) {
-  lua_rawgeti(L, 1, position);
-  if (!lua_istable(L, -1) || lua_rawlen(L, -1) == 0) {
+  lua_geti(L, 1, position);
+  if (!lua_istable(L, -1) || count_items(L, -1) == 0) {
     luaL_error(L, "redis: command %I of the pipeline is a %s: must be a list {name, ...}",
                static_cast<LUAI_UACINT>(position),
                lua_istable(L, -1) ? "table without items" : luaL_typename(L, -1));
@@ -147,15 +155,15 @@ int commands(lua_State* L) {
   lua_pushnil(L);  // its name
   constexpr int kList = 2;
   constexpr int kName = 3;
-  const lua_Unsigned count = lua_rawlen(L, 1);
+  const lua_Unsigned count = count_items(L, 1);
   Request request;
   begin(L, request);
   for (lua_Unsigned position = 1; position <= count; ++position) {
     fetch_list(L, kList, static_cast<lua_Integer>(position));
-    lua_rawgeti(L, kList, 1);
+    lua_geti(L, kList, 1);
     lua_replace(L, kName);
     request.name = lua_type(L, kName) == LUA_TSTRING ? lua_tostring(L, kName) : "a command";
-    const lua_Unsigned items = lua_rawlen(L, kList);
+    const lua_Unsigned items = count_items(L, kList);
     write_header(request, '*', items);
     write_items(L, request, kList, items, 0);
   }
