@@ -31,6 +31,7 @@ skynet.register_protocol {
 --- f(...) gets each message; what it returns is the answer to a call. Messages from before wait for it.
 ---@param f fun(...: any): ...
 function mqueue.register(f)
+  assert(type(f) == "function", "mqueue.register: a function is expected")
   assert(not handler, "mqueue: a handler is registered already")
   handler = f
   skynet.wakeup(mqueue)

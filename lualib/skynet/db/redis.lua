@@ -197,7 +197,7 @@ end
 ---@param results table? gets an item {ok = boolean, out = value or error} for every command
 ---@return any results, or without them the reply to the last command, whose error is raised
 function command:pipeline(ops, results)
-  local count = type(ops) == "table" and rawlen(ops) or 0
+  local count = type(ops) == "table" and #ops or 0
   if count == 0 then error("redis: pipeline needs a list of commands", 2) end
   return request(self, new_pipeline(ops), results and read_all(count, results) or read_last(count))
 end

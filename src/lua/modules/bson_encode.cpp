@@ -39,6 +39,7 @@ class BsonEncoder {
   void table(std::string_view key, int depth);
   void array(int table, lua_Integer length, int depth);
   bool is_array(int table, size_t length);
+  bool is_listed_array(int table, lua_Integer length);
   void listed_fields(int table, int depth);
   void field(int depth);
 
@@ -156,7 +157,7 @@ void BsonEncoder::table(std::string_view key, int depth) {
   if (luaL_getmetafield(L_, table, "__len") != LUA_TNIL) {
     lua_pop(L_, 1);
     length = luaL_len(L_, table);
-    is_listed = true;
+    is_listed = is_listed_array(table, length);
   } else {
     is_listed = is_array(table, static_cast<size_t>(length));
   }
@@ -183,6 +184,27 @@ bool BsonEncoder::is_array(int table, size_t length) {
     }
   }
   return true;
+}
+
+// The same of a table that says its length. One that also says its keys, as a shared table does,
+// has those; any other is an array.
+bool BsonEncoder::is_listed_array(int table, lua_Integer length) {
+  if (luaL_getmetafield(L_, table, "__pairs") == LUA_TNIL) return true;
+  const int pairs = lua_gettop(L_);
+  bool is_array = length > 0;
+  lua_pushvalue(L_, table);
+  lua_call(L_, 1, 3);
+  while (is_array) {
+    lua_pushvalue(L_, pairs);
+    lua_pushvalue(L_, pairs + 1);
+    lua_rotate(L_, pairs + 2, -1);
+    lua_call(L_, 2, 1);
+    if (lua_isnil(L_, -1)) break;
+    const lua_Integer key = lua_isinteger(L_, -1) != 0 ? lua_tointeger(L_, -1) : 0;
+    is_array = key >= 1 && key <= length;
+  }
+  lua_settop(L_, pairs - 1);
+  return is_array;
 }
 
 void BsonEncoder::array(int table, lua_Integer length, int depth) {

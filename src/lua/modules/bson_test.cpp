@@ -87,6 +87,13 @@ TEST_F(BsonTest, TellsArraysFromDocuments) {
   EXPECT_EQ(run("local map = setmetatable({}, { __pairs = function() return next, { x = 5 } end }) "
                 "return back { a = map }.a.x"),
             "5");
+  // What says both its length and its keys is judged by the keys.
+  EXPECT_EQ(
+      run("local function both(t) return setmetatable({}, { __len = function() return #t end, "
+          "__index = t, __pairs = function() return next, t end }) end "
+          "local t = back { a = both { 7, 8 }, b = both { 7, x = 5 }, c = both { x = 5 } } "
+          "return #t.a .. t.a[2] .. t.b['1'] .. t.b.x .. t.c.x"),
+      "28755");
   EXPECT_THAT(run("bson.encode { a = setmetatable({}, { __len = function() return 1 end }) }"),
               HasSubstr("Bson array has a hole (nil), Use bson.null instead"));
   EXPECT_EQ(

@@ -310,6 +310,60 @@ void append_entry(lua_State* L, Text& text, bool skips_framing) {
   lua_pop(L, 1);
 }
 
+bool has_metatable(lua_State* L, int index) {
+  if (lua_getmetatable(L, index) == 0) return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+int raw_next(lua_State* L) {
+  lua_settop(L, 2);
+  return lua_next(L, 1) != 0 ? 2 : 0;
+}
+
+enum class Lists { kAsTheyAre, kCopied };
+
+// Pushes a plain table with what pairs() finds in the one at `table`.
+void push_plain(lua_State* L, int table, Lists lists) {
+  luaL_checkstack(L, LUA_MINSTACK, nullptr);
+  lua_newtable(L);
+  const int copy = lua_gettop(L);
+  const int control = copy + 3;
+  const int value = control + 2;
+  if (luaL_getmetafield(L, table, "__pairs") == LUA_TNIL) {
+    lua_pushcfunction(L, raw_next);
+    lua_pushvalue(L, table);
+    lua_pushnil(L);
+  } else {
+    lua_pushvalue(L, table);
+    lua_call(L, 1, 3);
+  }
+  for (;;) {
+    for (int index = copy + 1; index <= control; ++index) lua_pushvalue(L, index);
+    lua_call(L, 2, 2);
+    if (lua_isnil(L, value - 1)) break;
+    lua_copy(L, value - 1, control);
+    if (lists == Lists::kCopied && lua_istable(L, value) && has_metatable(L, value)) {
+      push_plain(L, value, Lists::kAsTheyAre);
+      lua_replace(L, value);
+    }
+    lua_rawset(L, copy);
+  }
+  lua_settop(L, copy);
+}
+
+// Whether the table at `header`, or a list in it, has a metatable, as shared tables have.
+bool has_metatables(lua_State* L, int header) {
+  if (has_metatable(L, header)) return true;
+  lua_pushnil(L);
+  while (lua_next(L, header) != 0) {
+    const bool is_found = lua_istable(L, -1) && has_metatable(L, -1);
+    lua_pop(L, is_found ? 2 : 1);
+    if (is_found) return true;
+  }
+  return false;
+}
+
 // message(start [, header [, body]]): `start` is the first line, and further ones, without the last
 // end of line. body: text; true: its chunks follow; false: there is none, and nothing about it in
 // the header; nil: the header says what it says.
@@ -320,6 +374,10 @@ int message(lua_State* L) {
   const int body_type = lua_type(L, 3);
   if (body_type > LUA_TNIL && body_type != LUA_TBOOLEAN) luaL_checktype(L, 3, LUA_TSTRING);
   lua_settop(L, 3);
+  if (has_header && has_metatables(L, 2)) {  // metamethods are called before the text begins
+    push_plain(L, 2, Lists::kCopied);
+    lua_replace(L, 2);
+  }
   auto& text = *static_cast<Text*>(lua_touserdata(L, lua_upvalueindex(1)));
   text.clear();
   append(L, text, start);

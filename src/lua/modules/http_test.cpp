@@ -134,6 +134,23 @@ TEST(HttpModuleTest, AMessageHasItsHeaderAndBody) {
             "S\r\nContent-Length: 7\r\n\r\n");
 }
 
+// A shared table is one; rawlen() and next() find nothing in it.
+TEST(HttpModuleTest, AHeaderWithMetamethodsIsWhatPairsFinds) {
+  const std::string proxy =
+      "local function proxy(t) return setmetatable({}, {__index = t, __len = function() return #t "
+      "end, __pairs = function() return next, t end}) end ";
+  EXPECT_EQ(run(proxy + "return http.message('S', proxy {a = proxy {'x', 5}})"),
+            "S\r\na: x\r\na: 5\r\n\r\n");
+  EXPECT_EQ(run(proxy + "return http.message('S', {a = proxy {'x'}})"), "S\r\na: x\r\n\r\n");
+  EXPECT_EQ(run("return http.message('S', setmetatable({a = {'x'}}, {}))"), "S\r\na: x\r\n\r\n");
+  EXPECT_THAT(run(proxy + "local t = {} t[1] = proxy(t) return http.message('S', {a = proxy(t)})"),
+              HasSubstr("the value of header a is a table"));
+  EXPECT_THAT(
+      run("return http.message('S', setmetatable({}, {__pairs = function() return function() "
+          "http.message('other') error('mine') end end}))"),
+      HasSubstr("mine"));
+}
+
 TEST(HttpModuleTest, AMessageIsFramedOnce) {
   const std::string header = "{['Content-Length'] = 7, ['TRANSFER-ENCODING'] = 'gzip'}";
   EXPECT_EQ(run("return http.message('S', " + header + ", 'hi')"),

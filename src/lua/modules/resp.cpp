@@ -135,11 +135,18 @@ int count_arguments(lua_State* L, int first, int last) {
   return last - first + 1;
 }
 
+// How many items the list at `index` has, also one that says it itself, as a shared table.
+lua_Unsigned count_items(lua_State* L, int index) {
+  if (lua_getmetatable(L, index) == 0) return lua_rawlen(L, index);
+  lua_pop(L, 1);
+  return static_cast<lua_Unsigned>(std::max<lua_Integer>(luaL_len(L, index), 0));
+}
+
 // The items of the table at `index`: all of them, so that a hole is seen.
 void write_items(lua_State* L, Request& request, int index, lua_Unsigned count,
                  int first_position) {
   for (lua_Unsigned item = 1; item <= count; ++item) {
-    const int type = lua_rawgeti(L, index, static_cast<lua_Integer>(item));
+    const int type = lua_geti(L, index, static_cast<lua_Integer>(item));
     write_argument(L, request, type, static_cast<int>(item) - 1 + first_position);
   }
 }
@@ -151,7 +158,7 @@ int command(lua_State* L) {
   const int last = lua_gettop(L);
   const bool is_list = lua_istable(L, 2) && luaL_getmetafield(L, 2, "__tostring") == LUA_TNIL;
   lua_settop(L, last);
-  const auto count = is_list ? static_cast<lua_Integer>(lua_rawlen(L, 2))
+  const auto count = is_list ? static_cast<lua_Integer>(count_items(L, 2))
                              : static_cast<lua_Integer>(count_arguments(L, 2, last));
   if (is_list && count_arguments(L, 3, last) > 0) {
     return luaL_error(L, "redis: %s has arguments behind its list of arguments", name);
@@ -175,8 +182,8 @@ int command(lua_State* L) {
 // Puts the list of `requests` that is about to be written to the index `list`, below the buffer.
 // Returns how many items it has.
 lua_Unsigned fetch_list(lua_State* L, int list, lua_Integer position) {
-  const bool is_table = lua_rawgeti(L, 1, position) == LUA_TTABLE;
-  const lua_Unsigned items = is_table ? lua_rawlen(L, -1) : 0;
+  const bool is_table = lua_geti(L, 1, position) == LUA_TTABLE;
+  const lua_Unsigned items = is_table ? count_items(L, -1) : 0;
   if (items == 0) {
     luaL_error(L, "redis: command %I of the pipeline is a %s: must be a list {name, ...}",
                static_cast<LUAI_UACINT>(position),
@@ -192,7 +199,7 @@ int commands(lua_State* L) {
   lua_settop(L, 1);
   lua_pushnil(L);  // the list that is being written
   constexpr int kList = 2;
-  const lua_Unsigned count = lua_rawlen(L, 1);
+  const lua_Unsigned count = count_items(L, 1);
   Request request;
   begin(L, request);
   request.name_list = kList;

@@ -84,6 +84,27 @@ TEST_F(RespModuleTest, LongArgumentsAndManyOfThemAreWritten) {
             "*10001\r\n$5\r\n10000\r\n");
 }
 
+// A shared table is one; rawlen() and rawget() find nothing in it.
+TEST_F(RespModuleTest, AListWithMetamethodsIsAList) {
+  const std::string proxy =
+      "(function(t) return setmetatable({}, {__index = t, __len = function() return #t end}) end)";
+  EXPECT_EQ(value("resp.command('DEL', " + proxy + "{'a', 2}) == resp.command('DEL', 'a', 2)"),
+            "true");
+  EXPECT_EQ(value("resp.commands(" + proxy + "{" + proxy +
+                  "{'get', 'a'}}) == "
+                  "resp.command('get', 'a')"),
+            "true");
+  for (const char* const length : {"-1", "0"}) {
+    EXPECT_EQ(
+        value(std::string("resp.command('DEL', setmetatable({}, {__len = function() return ") +
+              length + " end}))"),
+        "*1\r\n$3\r\nDEL\r\n");
+  }
+  EXPECT_THAT(
+      value("resp.command('DEL', setmetatable({}, {__len = function() return 1 << 62 end}))"),
+      HasSubstr("argument 1 of DEL is a nil"));
+}
+
 TEST_F(RespModuleTest, CommandsOfAPipelineFollowEachOther) {
   EXPECT_EQ(value("resp.commands{{'set', 'a', 1}, {'get', 'a'}} == "
                   "resp.command('set', 'a', 1) .. resp.command('get', 'a')"),
