@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -83,6 +85,14 @@ class BenchTest(unittest.TestCase):
         for name in DATAGRAM_ECHOES:
             with self.subTest(name):
                 self.echo([name], "--protocol udp --connections 5 --size 16-1400 --messages 5000")
+
+    @unittest.skipUnless(shutil.which("redis-benchmark"), "redis is not installed")
+    def test_pipelines_of_redis_are_measured_beside_redis_benchmark(self):
+        done = run("redis_pipeline.py", "--build", BUILD, "--rounds", "1", "--count", "1600", "--batches", "1", "16")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        figures = re.findall(r"^ +(\d+) (\S+) +[\d.]+ s  cpu +[\d.]+ s  ratio +[\d.]+$", done.stdout, re.M)
+        self.assertEqual(figures, [("1", "redis-benchmark"), ("1", "call"), ("16", "redis-benchmark"), ("16", "last"),
+                                   ("16", "results"), ("16", "prepared")], done.stdout)
 
     def test_an_unknown_row_is_refused_with_the_names_of_those_that_there_are(self):
         done = bench("--row", "nothing")

@@ -22,6 +22,8 @@ local BLOCK_BYTES = 64
 ---@param key string
 ---@return string digest 32 hexadecimal digits, lower case
 function md5.hmacmd5(text, key)
+  if type(text) ~= "string" then error("md5.hmacmd5: the text is a string, not a " .. type(text), 2) end
+  if type(key) ~= "string" then error("md5.hmacmd5: the key is a string, not a " .. type(key), 2) end
   if #key > BLOCK_BYTES then
     key = core.sum(key)
   end

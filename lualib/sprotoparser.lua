@@ -16,6 +16,7 @@ end
 ---Prints the bytes of a bundle in hexadecimal digits, sixteen to a line.
 ---@param bundle string
 function parser.dump(bundle)
+  if type(bundle) ~= "string" then error("sprotoparser.dump: a bundle is a string, not a " .. type(bundle), 2) end
   for start = 1, #bundle, 16 do
     local line = bundle:sub(start, start + 15):gsub(".", function(c) return ("%02X "):format(c:byte()) end)
     print(line)

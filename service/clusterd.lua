@@ -78,8 +78,18 @@ local function reach(attempt, node)
   end
 end
 
-local function sender_of(node)
+---Names are arguments of services, and those are separated by blanks.
+local function is_word(name)
+  return type(name) == "string" and name:find "^[^%s%c]+$" ~= nil
+end
+
+local function check_node(node)
   if type(node) ~= "string" then error(("cluster: the name of a node is a string, not %s"):format(tostring(node)), 0) end
+  if not is_word(node) then error(("cluster: %q is no name of a node"):format(node), 0) end
+end
+
+local function sender_of(node)
+  check_node(node)
   if is_ready[node] then return senders[node] end
   local attempt = attempts[node]
   if not attempt then
@@ -123,7 +133,7 @@ local function move(node, address)
 end
 
 local function check(name, address)
-  if type(name) ~= "string" then error(("cluster: %s is no name of a node"):format(tostring(name)), 0) end
+  if not is_word(name) then error(("cluster: %q is no name of a node"):format(tostring(name)), 0) end
   if name:sub(1, 2) == "__" or address == false then return end
   if type(address) ~= "string" then
     error(("cluster: the address of %s is %s; it should be host:port, or false"):format(name, tostring(address)), 0)
@@ -172,6 +182,8 @@ function command.proxy(_, node, name)
     node, name = text:match "^([^@.]+)([@.].+)"
     if not node then error(("Invalid name %s"):format(text), 0) end
   end
+  check_node(node)
+  if math.type(name) ~= "integer" and not is_word(name) then error(("Invalid name %s"):format(tostring(name)), 0) end
   local full_name = ("%s.%s"):format(node, name)
   local proxy = proxies[full_name]
   if not proxy then

@@ -3,6 +3,9 @@
 local skynet = require "skynet"
 local manager = require "skynet.manager"
 local core = require "skynet.core"
+local is_alive = require "skynet.multicast.core".is_alive
+
+local LOOK_CS = 100  -- how often it is seen to those that are starting
 
 local services = {}  -- handle -> "module args"
 local launches = {}  -- handle -> {source, session, response} of who waits for its start
@@ -35,6 +38,31 @@ local function join_arguments(module, ...)
   return table.concat(words, " ", 2, words.n)
 end
 
+--- Answers who waits for the start of `handle`, if somebody does.
+local function settle(handle, ...)
+  local pending = launches[handle]
+  if pending then
+    launches[handle] = nil
+    pending.response(...)
+  end
+end
+
+--- Who is killed in the middle of its start, past this service, tells nobody.
+local is_looking = false
+local function look_for_dead()
+  if not next(launches) then
+    is_looking = false
+    return
+  end
+  skynet.timeout(LOOK_CS, look_for_dead)
+  for handle in pairs(launches) do
+    if not is_alive(handle) then
+      services[handle] = nil
+      settle(handle, false)
+    end
+  end
+end
+
 local function launch(verb, source, module, ...)
   local arguments = join_arguments(module, ...)
   local session = skynet.context()
@@ -43,14 +71,9 @@ local function launch(verb, source, module, ...)
   if not handle then return response(false) end
   services[handle] = module .. " " .. arguments
   launches[handle] = { source = source, session = session, response = response }
-end
-
---- Answers who waits for the start of `handle`, if somebody does.
-local function settle(handle, ...)
-  local pending = launches[handle]
-  if pending then
-    launches[handle] = nil
-    pending.response(...)
+  if not is_looking then
+    is_looking = true
+    skynet.timeout(LOOK_CS, look_for_dead)
   end
 end
 

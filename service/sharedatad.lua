@@ -2,11 +2,13 @@
 
 local skynet = require "skynet"
 local host = require "skynet.sharedata.corelib".host
+local is_alive = require "skynet.multicast.core".is_alive
 
 local COLLECT_CS, COLLECT_SOON_CS = 60000, 6000
 
-local pool = {}      -- name -> {number = version, waiting = responses of those who want a newer one}
+local pool = {}      -- name -> {number = version, waiting = {service, response} of those who want a newer one}
 local versions = {}  -- number -> true, of all versions that are not deleted
+local handed = {}    -- service -> number -> references that it was given and has not confirmed
 local command = {}
 local LATER = {}     -- what a command returns that answers later
 
@@ -47,7 +49,37 @@ local function make_version(name, value, ...)
   return number
 end
 
+--- The number, with a reference for that service until it confirms.
+local function hand(service, number)
+  host.incref(number)
+  local numbers = handed[service] or {}
+  handed[service] = numbers
+  numbers[number] = (numbers[number] or 0) + 1
+  return number
+end
+
+local function take_back(service, number)
+  local numbers = handed[service]
+  local count = numbers and numbers[number]
+  if not count then return end
+  numbers[number] = count > 1 and count - 1 or nil
+  if not next(numbers) then handed[service] = nil end
+  pcall(host.decref, number)  -- fails when somebody else has deleted it
+end
+
+--- What ended before it could confirm never will.
+local function take_back_from_dead()
+  for service, numbers in pairs(handed) do
+    if not is_alive(service) then
+      for number, count in pairs(numbers) do
+        for _ = 1, count do take_back(service, number) end
+      end
+    end
+  end
+end
+
 local function collect()
+  take_back_from_dead()
   collectgarbage()
   for number in pairs(versions) do
     local is_there, references = pcall(host.getref, number)
@@ -76,50 +108,48 @@ local function retire(entry, newer)
   entry.number, entry.waiting = newer, {}
   pcall(host.markdirty, old)  -- fails when somebody else has deleted it
   pcall(host.decref, old)
-  for _, response in ipairs(waiting) do
-    if newer then host.incref(newer) end
-    if not response(true, newer) and newer then host.decref(newer) end
+  for _, each in ipairs(waiting) do
+    if newer then hand(each.service, newer) end
+    if not each.response(true, newer) and newer then take_back(each.service, newer) end
   end
   collect_soon()
 end
 
-function command.new(name, value, ...)
+function command.new(_, name, value, ...)
   if pool[name] then error(string.format("sharedata: %q is there already", tostring(name)), 0) end
   pool[name] = { number = make_version(name, value, ...), waiting = {} }
 end
 
-function command.update(name, value, ...)
+function command.update(source, name, value, ...)
   local entry = pool[name]
-  if not entry then return command.new(name, value, ...) end
+  if not entry then return command.new(source, name, value, ...) end
   retire(entry, make_version(name, value, ...))
 end
 
-function command.delete(name)
+function command.delete(_, name)
   local entry = entry_of(name)
   pool[name] = nil
   retire(entry, nil)
 end
 
-function command.query(name)
-  local number = entry_of(name).number
-  host.incref(number)
-  return number
+function command.query(source, name)
+  return hand(source, entry_of(name).number)
 end
 
-function command.confirm(number)
-  if versions[number] then host.decref(number) end
+function command.confirm(source, number)
+  take_back(source, number)
 end
 
 --- Answers at once unless `number` is the newest version.
-function command.monitor(name, number)
+function command.monitor(source, name, number)
   local entry = pool[name]
   if not entry then return nil end
-  if entry.number ~= number then return command.query(name) end
+  if entry.number ~= number then return command.query(source, name) end
   local waiting = {}
-  for _, response in ipairs(entry.waiting) do
-    if response "TEST" then waiting[#waiting + 1] = response end
+  for _, each in ipairs(entry.waiting) do
+    if each.response "TEST" then waiting[#waiting + 1] = each end
   end
-  waiting[#waiting + 1] = skynet.response()
+  waiting[#waiting + 1] = { service = source, response = skynet.response() }
   entry.waiting = waiting
   return LATER
 end
@@ -130,9 +160,9 @@ local function collect_for_ever()
 end
 
 skynet.start(function()
-  skynet.dispatch("lua", function(session, _, name, ...)
+  skynet.dispatch("lua", function(session, source, name, ...)
     local run = command[name] or error(string.format("sharedata: unknown command %s", tostring(name)), 0)
-    local result = run(...)
+    local result = run(source, ...)
     if session ~= 0 and result ~= LATER then skynet.retpack(result) end
   end)
   skynet.timeout(COLLECT_CS, collect_for_ever)

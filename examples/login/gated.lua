@@ -9,8 +9,6 @@ local last_id = 0
 local users = {} -- by user
 local user_of = {} -- by username
 
-skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
-
 local server = {}
 
 -- From the login server: the user may connect.

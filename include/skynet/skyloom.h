@@ -36,6 +36,10 @@ int skyloom_socket_framing(struct skynet_context* context, int id, int framing,
 int skyloom_socket_route(struct skynet_context* context, int id, uint32_t to, uint32_t source,
                          int type, int session);
 
+/* As skynet_socket_pause, when the socket is the caller's: one that another service has started
+ * meanwhile goes on. */
+void skyloom_socket_pause_own(struct skynet_context* context, int id);
+
 /* Options of a socket that lives. */
 #define SKYLOOM_OPTION_NODELAY 1            /* 0 or 1 */
 #define SKYLOOM_OPTION_KEEPALIVE 2          /* 0 or 1; every TCP socket begins with 1 */
@@ -129,6 +133,11 @@ struct skyloom_connect_options {
 /* An id, or -1; the log says why. Reads by itself. Any thread. */
 int skyloom_socket_connect(struct skynet_context* context,
                            const struct skyloom_connect_options* options);
+
+/* As skynet_socket_udp_dial, for questions to one server: nobody else is heard, the default
+ * destination stays, and when the network tells that nobody is there, or no way leads there, the
+ * socket ends with one ERROR. An id, or -1; the log says why. Any thread. */
+int skyloom_socket_udp_dial(struct skynet_context* context, const char* host, int port);
 
 /* How OBJECT buffers are read and freed (socket_server.h); copied. One table for the whole node,
  * before the first object is sent; setting the same one again is harmless. Any thread. */

@@ -86,6 +86,9 @@ local function connect(place, protocol, name, port)
     place = place,
     read = read_with_progress(read),
     write = write,
+    failure = protocol == "http" and function() -- TLS says itself where it ends
+      return require("skynet.socket.events").failure_of(fd)
+    end,
     close = function()
       if close then close() end
       sockethelper.close(fd)
@@ -228,7 +231,7 @@ function httpc.post(host, url, form, recvheader)
 end
 
 --- An answer whose body comes in pieces: `for piece, stream in httpc.request_stream(...) do ... end`. To be
---- closed when it is not read to its end.
+--- closed when it is not read to its end: the collector does it, too, but nobody knows when.
 ---@class http.httpc.stream
 ---@field status integer
 ---@field header table<string, string|string[]>
@@ -261,6 +264,10 @@ function Stream:close()
   if connection then connection.close() end
 end
 Stream.__close = Stream.close
+
+function Stream:__gc()
+  if self.connection then skynet.fork(self.close, self) end
+end
 
 --- One request whose answer is read in pieces, of any size in all. httpc.timeout is for the head and for each
 --- piece. Raises as request().

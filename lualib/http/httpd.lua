@@ -26,13 +26,16 @@ local reasons = {
   [503] = "Service Unavailable", [504] = "Gateway Timeout", [505] = "HTTP Version not supported",
 }
 
+local has_begun = setmetatable({}, { __mode = "k" }) -- by the function that reads: some of the request is there
+
 --- The first bytes of a request, and then more of them until it is whole.
 local function read_request(read, body_bytes_max, write)
   deadline.set(internal.header_cs)
-  local bytes = unread[read]
+  local bytes = unread[read] or read()
   unread[read] = nil
+  has_begun[read] = true
   local code, url, method, header, body, is_persistent, rest =
-    http.request(bytes or read(), body_bytes_max, internal.header_bytes_max)
+    http.request(bytes, body_bytes_max, internal.header_bytes_max)
   while not code do
     local reader, phase = url, method
     if phase ~= "head" then deadline.set(internal.body_cs) end
@@ -51,7 +54,7 @@ end
 ---@param bodylimit? integer bytes of the body; default http_body_max, 8 MiB
 ---@param writefunc? fun(text: string) tells clients that wait for that (Expect: 100-continue) to go on
 ---@return integer|nil code 200; 400, 408, 413, 501 or 505 when the request is refused: answer and close;
----  nil: the stream failed
+---  nil: the stream failed, or no request began in time: close
 ---@return string url of a good request; the reason otherwise
 ---@return string method
 ---@return table<string, string|string[]> header names in lower case; a list for a name that comes again
@@ -61,9 +64,12 @@ function httpd.read_request(readfunc, bodylimit, writefunc)
   local is_read, code, url, method, header, body, is_persistent =
     pcall(read_request, readfunc, bodylimit or internal.body_bytes_max, writefunc)
   deadline.clear()
+  local is_begun = has_begun[readfunc]
+  has_begun[readfunc] = nil
   if code == 200 then return code, url, method, header, body, is_persistent end
   if is_read then return code, string.format("HTTP %d: %s", code, url) end
-  if code == deadline.late then return 408, "HTTP 408: the request did not come in time" end
+  -- An answer that nobody asked for would be taken for that to the next request.
+  if code == deadline.late and is_begun then return 408, "HTTP 408: the request did not come in time" end
   return nil, code
 end
 

@@ -66,12 +66,14 @@ end
 local Response = {}
 Response.__index = Response
 
---- The next bytes of the stream. Returns what reader:response() does; at the end of the stream "whole"
---- and the rest, when that ends the message.
+--- The next bytes of the stream. Returns what reader:response() does; at the orderly end of the stream
+--- "whole" and the rest, when that ends the message.
 local function advance(self, wants_whole)
-  local is_read, bytes = pcall(self.interface.read)
+  local interface = self.interface
+  local is_read, bytes = pcall(interface.read)
   if not is_read then
-    local rest = bytes == M.socket_error and self.reader:finish()
+    local is_end = bytes == M.socket_error and not (interface.failure and interface.failure())
+    local rest = is_end and self.reader:finish()
     if rest then return "whole", rest end
     error(bytes, 0)
   end
@@ -80,7 +82,7 @@ local function advance(self, wants_whole)
   if not phase then error("http response refused: " .. piece, 0) end
   if status then self.status, self.header, self.is_persistent = status, header, is_persistent end
   if rest then
-    M.unread[self.interface.read] = rest
+    M.unread[interface.read] = rest
     self.is_persistent = false -- what nobody asked for: the next answer would be another's
   end
   return phase, piece
@@ -109,7 +111,8 @@ end
 
 --- Sends a request and reads the head of its answer. Raises what the interface raises, and a text for
 --- an answer that is none.
----@param interface {read: function, write: function}
+---@param interface {read: function, write: function, failure: (fun(): string?)?} `failure` tells at the end of the
+---  stream why it broke off, if it did: a message that goes to the end is not whole then
 ---@param method string
 ---@param text string of the request
 ---@param body_bytes_max integer

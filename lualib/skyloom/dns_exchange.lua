@@ -1,9 +1,9 @@
 -- One question to one DNS server: over UDP, and over TCP when the answer does not fit or somebody else
 -- tries to answer.
 --
--- Every question has a random number and a socket of its own, at a random port; what does not come from
--- the server's address is passed over. Whoever wants to answer in its place has to forge that, to guess
--- the number and the port, and to be faster.
+-- Every question has a random number and a socket of its own, at a random port, that hears nobody but the
+-- server's address. Whoever wants to answer in its place has to forge that, to guess the number and the
+-- port, and to be faster.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local codec = require "skyloom.dns"
@@ -21,16 +21,11 @@ local function close_soon(id)
   skynet.fork(socket.close, id)
 end
 
-local function is_from(server, from)
-  local ip, port = socket.udp_address(from)
-  return port == server.port and ip == server.ip:match "^[^%%]+"
-end
-
 local function over_udp(server, name, kind, cs)
   local packet, number = codec.query(name, kind)
   local token, foreign, result = {}, 0, nil
-  local function on_packet(data, from)
-    if result or not is_from(server, from) then return end
+  local function on_packet(data)
+    if result then return end
     local found = table.pack(codec.read(data, number, name, kind))
     if found[1] == "foreign" then
       foreign = foreign + 1
@@ -40,7 +35,12 @@ local function over_udp(server, name, kind, cs)
     result = found
     skynet.wakeup(token)
   end
-  local is_open, id = pcall(socket.udp_dial, server.ip, server.port, on_packet)
+  local function on_failure(reason)
+    if result then return end
+    result = { "failed", reason }
+    skynet.wakeup(token)
+  end
+  local is_open, id = pcall(socket.udp_dial_only, server.ip, server.port, on_packet, on_failure)
   if not is_open then return { "failed", id } end
   socket.write(id, packet)
   skynet.sleep(cs, token)

@@ -1,4 +1,4 @@
--- What both sides of a current login compute (docs/guide/login.md has the bytes, docs/adr/0041 the
+-- What both sides of a current login compute (docs/guide/login.md has the bytes, docs/adr/0037 the
 -- reasons). For nodes and, with client.crypt, for plain Lua.
 local crypt = require "client.crypt"
 

@@ -114,8 +114,9 @@ function request:close()
 end
 
 request.__close = request.close
+request.__call = request.add
 
---- Several calls at once: skynet.request{addr, type, ...}:add{...}, then select().
+--- Several calls at once: skynet.request{addr, type, ...}{...}:add{...}, then select().
 ---@param call? table
 function rare.request(call)
 	local self = setmetatable({}, request)

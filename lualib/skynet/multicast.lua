@@ -9,17 +9,22 @@ local subscribed = {}  -- channel -> object
 ---@class skynet.multicast.channel
 ---@field channel integer
 local methods = {}
-local metatable = { __index = methods }
+local metatable = {
+  __index = methods,
+  __tostring = function(self) return string.format("[Multicast:%x]", self.channel or 0) end,
+}
 
 local multicast = {}
 
 skynet.init(function() multicastd = skynet.uniqueservice "multicastd" end)
 
 --- A channel: a new one, or the one with the number `channel`.
----@param conf {channel: integer?, pack: function?, unpack: function?, dispatch: fun(channel: skynet.multicast.channel, source: integer, ...)?}
+---@param conf? {channel: integer?, pack: function?, unpack: function?, dispatch: fun(channel: skynet.multicast.channel, source: integer, ...)?}
 ---@return skynet.multicast.channel
 function multicast.new(conf)
   assert(multicastd, "multicast: use it after skynet.start")
+  conf = conf or {}
+  if type(conf) ~= "table" then error("multicast.new: not a table but a " .. type(conf), 2) end
   local id = conf.channel
   if id == nil then
     id = skynet.call(multicastd, "lua", "NEW")

@@ -129,11 +129,19 @@ function snax.queryservice(name) return from_manager("QUERY", name) end
 ---@return table object
 function snax.queryglobal(name) return from_manager("GQUERY", name) end
 
+local function interface_of(object)
+  if type(object) ~= "table" or not object.handle then
+    error("snax: the object of a service is expected, not " .. tostring(object), 3)
+  end
+  return snax.interface(object.type)
+end
+
 --- Calls the service's exit function, and ends it.
 ---@param object table
 ---@param ... any arguments of its exit function
 function snax.kill(object, ...)
-  skynet.call(object.handle, "snax", snax.interface(object.type).system.exit, ...)
+  local interface = interface_of(object)
+  skynet.call(object.handle, "snax", interface.system.exit, ...)
 end
 
 --- The object of this service, which must be a snax service.
@@ -153,14 +161,16 @@ end
 ---@param source string
 ---@param ... any arguments of the function `hotfix` of the source
 function snax.hotfix(object, source, ...)
-  return skynet.call(object.handle, "snax", snax.interface(object.type).system.hotfix, source, ...)
+  local interface = interface_of(object)
+  return skynet.call(object.handle, "snax", interface.system.hotfix, source, ...)
 end
 
 --- Counts and processor time of its functions: name -> {count, time in seconds}.
 ---@param object table
 ---@return table<string, {count: integer, time: number}>
 function snax.profile_info(object)
-  return skynet.call(object.handle, "snax", snax.interface(object.type).system.profile)
+  local interface = interface_of(object)
+  return skynet.call(object.handle, "snax", interface.system.profile)
 end
 
 --- Logs a line, formatted as string.format does.

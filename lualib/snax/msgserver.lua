@@ -219,6 +219,10 @@ function server.start(conf)
   for _, name in ipairs { "login_handler", "logout_handler", "kick_handler", "request_handler", "register_handler" } do
     assert(conf[name], "msgserver: it needs a " .. name)
   end
+  -- A request handler passes requests on with skynet.rawcall(agent, "client", payload).
+  if not require("skyloom.scheduler").protocols().client then
+    skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
+  end
   expired_number = conf.expired_number or EXPIRED_NUMBER
   local handshake_cs = require("skyloom.setting").number("handshake_timeout", 5000) // 10
   local command = { login = conf.login_handler, logout = conf.logout_handler, kick = conf.kick_handler }

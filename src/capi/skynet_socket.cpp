@@ -158,6 +158,14 @@ int skynet_socket_udp_dial(skynet_context* context, const char* address, int por
                node->dial_udp(owner_of(context), text_of(address), static_cast<uint16_t>(port)));
 }
 
+int skyloom_socket_udp_dial(skynet_context* context, const char* host, int port) {
+  Node* node = current_node();
+  if (node == nullptr || !is_port(port)) return -1;
+  return id_of(context, "udp_dial", text_of(host), port,
+               node->dial_udp(owner_of(context), text_of(host), static_cast<uint16_t>(port),
+                              skyloom::net::Hears::kPeer));
+}
+
 int skynet_socket_udp_listen(skynet_context* context, const char* address, int port) {
   return port == 0 ? -1 : skynet_socket_udp(context, address, port);
 }
@@ -219,6 +227,12 @@ int skyloom_socket_route(skynet_context* context, int id, uint32_t to, uint32_t 
                                       .session = session});
   });
   return 0;
+}
+
+void skyloom_socket_pause_own(skynet_context* context, int id) {
+  on_socket(id, [&](Node& node, SocketId socket) {
+    node.network().pause_own(socket, owner_of(context));
+  });
 }
 
 int skyloom_resolve(skynet_context* context, const char* host) {

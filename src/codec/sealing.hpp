@@ -1,4 +1,4 @@
-// What logins of today are made of (docs/adr/0041), by OpenSSL: a key exchange, a hash, and a
+// What logins of today are made of (docs/adr/0037), by OpenSSL: a key exchange, a hash, and a
 // cipher that notices every change. Not in a build without TLS. Pure functions; nothing: no memory,
 // if not said otherwise.
 #pragma once

@@ -40,6 +40,7 @@ bool is_waiting(const Coroutine* coroutine) noexcept {
 // How a resume that fails is told: as false and the error, or by raising it.
 enum class Style : lua_KContext { kResume, kWrap };
 
+// `inner` may be L itself, which cannot be resumed.
 int finish(lua_State* L, lua_State* inner, int status, int results, Style style) {
   if (status == LUA_OK || status == LUA_YIELD) {
     if (lua_checkstack(L, results + 1) == 0) {
@@ -51,11 +52,14 @@ int finish(lua_State* L, lua_State* inner, int status, int results, Style style)
     return results + (style == Style::kResume ? 1 : 0);
   }
   if (style == Style::kResume) {
-    lua_pushboolean(L, 0);
     lua_xmove(inner, L, 1);
+    lua_pushboolean(L, 0);
+    lua_insert(L, -2);
     return 2;
   }
-  lua_resetthread(inner);
+  const int ended = lua_status(inner);
+  const bool has_failed = ended != LUA_OK && ended != LUA_YIELD;  // not: could not be resumed
+  if (has_failed) lua_resetthread(inner);
   lua_xmove(inner, L, 1);
   return lua_error(L);
 }

@@ -61,16 +61,45 @@ int search_builtin(lua_State* L) {
   return 1;
 }
 
-// Behind `preload`, before the file system.
-void add_searcher(lua_State* L) {
-  lua_getglobal(L, "package");
+// Another one, the last: C modules of the distribution (lua-lpeg), where its own interpreter finds
+// them. Skynet brings some along, whose names programs count on, and package.cpath stays lua_cpath.
+int search_system(lua_State* L) {
+  const char* name = luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  lua_getglobal(L, LUA_LOADLIBNAME);
+  lua_getfield(L, 2, "searchpath");
+  lua_pushvalue(L, 1);
+  lua_pushliteral(L, LUA_CPATH_DEFAULT);
+  lua_call(L, 2, 2);
+  if (lua_isnil(L, 3)) return 1;  // where it was looked for
+  const char* file = lua_tostring(L, 3);
+  lua_getfield(L, 2, "loadlib");
+  lua_pushvalue(L, 3);
+  lua_pushfstring(L, "luaopen_%s", luaL_gsub(L, name, ".", "_"));
+  lua_remove(L, -2);
+  lua_call(L, 2, 2);
+  if (lua_isnil(L, -2)) {
+    return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, file,
+                      lua_tostring(L, -1));
+  }
+  lua_pop(L, 1);
+  lua_pushvalue(L, 3);
+  return 2;
+}
+
+// Ours comes behind `preload` and before the file system, the system's at the end.
+void add_searchers(lua_State* L) {
+  lua_getglobal(L, LUA_LOADLIBNAME);
   lua_getfield(L, -1, "searchers");
-  for (lua_Integer place = static_cast<lua_Integer>(lua_rawlen(L, -1)); place >= 2; --place) {
+  const auto count = static_cast<lua_Integer>(lua_rawlen(L, -1));
+  for (lua_Integer place = count; place >= 2; --place) {
     lua_rawgeti(L, -1, place);
     lua_rawseti(L, -2, place + 1);
   }
   lua_pushcfunction(L, search_builtin);
   lua_rawseti(L, -2, 2);
+  lua_pushcfunction(L, search_system);
+  lua_rawseti(L, -2, count + 2);
   lua_pop(L, 2);
 }
 
@@ -210,7 +239,7 @@ int Host::build_and_load(lua_State* L) {
   luaL_openlibs(L);
   lua_pushlightuserdata(L, host.context_);
   lua_setfield(L, LUA_REGISTRYINDEX, kContextField);
-  add_searcher(L);
+  add_searchers(L);
   open_profile(L);
   open_codecache(L);
   set_global_from(L, "LUA_PATH", "lua_path", "./lualib/?.lua;./lualib/?/init.lua");

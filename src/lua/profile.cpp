@@ -60,13 +60,20 @@ int start(lua_State* L) {
   return 0;
 }
 
-int stop(lua_State* L) {
+// elapsed([co]) -> CPU seconds since its start(), which goes on
+int elapsed(lua_State* L) {
   lua_State* thread = thread_or_self(L);
   const Meter* meter = meter_of(L, thread);
   if (meter == nullptr) return luaL_error(L, "Call profile.start() before profile.stop()");
   // A coroutine that waits was counted up to its yield.
   const bool is_running = thread == L || lua_status(thread) != LUA_YIELD;
   lua_pushnumber(L, meter->total + (is_running ? cpu_seconds() - meter->begun : 0));
+  return 1;
+}
+
+int stop(lua_State* L) {
+  lua_State* thread = thread_or_self(L);
+  elapsed(L);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kMeteredKey);
   push_thread(L, thread);
   lua_pushnil(L);
@@ -174,8 +181,8 @@ int traceback(lua_State* L) {
 }
 
 void open_profile(lua_State* L) {
-  constexpr luaL_Reg kFunctions[] = {
-      {"start", start}, {"stop", stop}, {"resume", resume}, {"wrap", wrap}, {nullptr, nullptr}};
+  constexpr luaL_Reg kFunctions[] = {{"start", start},   {"stop", stop}, {"elapsed", elapsed},
+                                     {"resume", resume}, {"wrap", wrap}, {nullptr, nullptr}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   luaL_newlib(L, kFunctions);
   lua_setfield(L, -2, "skynet.profile");

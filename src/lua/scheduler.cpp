@@ -6,6 +6,7 @@
 
 #include "actor/system.hpp"
 #include "lua/profile.hpp"
+#include "lua/sending.hpp"
 #include "lua/threads.hpp"
 #include "lua/trace.hpp"
 #include "skynet/skynet.h"
@@ -16,6 +17,7 @@ const char kProtocolsKey = 0;
 const char kCoroutinesKey = 0;
 const char kTokensKey = 0;
 const char kResponsesKey = 0;
+const char kNamesKey = 0;
 const char kTracesKey = 0;
 const char kUnknownKey = 0;
 
@@ -254,6 +256,24 @@ int Scheduler::wait(lua_State* L, int session, uint32_t target, lua_KFunction af
   return lua_yieldk(L, 0, 0, after);
 }
 
+int Scheduler::wait_for_answer(lua_State* L, int session, int to, lua_KFunction after) {
+  const uint32_t target = callee_at(L, to);
+  if (target == 0) {
+    luaL_checkstack(L, 3, nullptr);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kNamesKey) == LUA_TNIL) {  // few services call by name
+      lua_newtable(L);
+      lua_pushvalue(L, -1);
+      lua_rawsetp(L, LUA_REGISTRYINDEX, &kNamesKey);
+      lua_replace(L, -2);
+    }
+    lua_pushvalue(L, to);
+    lua_rawseti(L, -2, session);
+    lua_pop(L, 1);
+    running_->calls_name = true;
+  }
+  return wait(L, session, target, after);
+}
+
 int Scheduler::nap(lua_State* L, Nap nap, lua_KFunction after) {
   Coroutine& coroutine = current(L);
   coroutine.is_wakeable = true;
@@ -267,7 +287,7 @@ void Scheduler::forget_session(Coroutine& coroutine) noexcept {
   coroutine.waits_for = 0;
   SessionMap::Slot* const slot = sessions_.find(session);
   if (slot == nullptr) return;
-  bool may_come = coroutine.target != 0;
+  bool may_come = coroutine.target != 0 || coroutine.calls_name;
   if (coroutine.has_timer) {
     actor::Service& service = actor::to_service(context());
     may_come = !service.system().cancel(service.handle(), session);
@@ -277,6 +297,16 @@ void Scheduler::forget_session(Coroutine& coroutine) noexcept {
   } else {
     sessions_.erase(slot);
   }
+}
+
+void Scheduler::forget_name(lua_State* L, Coroutine& coroutine) {
+  if (!coroutine.calls_name) return;
+  coroutine.calls_name = false;
+  luaL_checkstack(L, 2, nullptr);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kNamesKey);
+  lua_pushnil(L);
+  lua_rawseti(L, -2, coroutine.waits_for);
+  lua_pop(L, 1);
 }
 
 bool Scheduler::wake(Coroutine& coroutine) noexcept {
@@ -315,7 +345,9 @@ void Scheduler::resume(lua_State* L, Coroutine& coroutine, int arguments) {
 }
 
 void Scheduler::settle(lua_State* L, Coroutine& coroutine, int status) {
-  if (coroutine.state == Coroutine::State::kGone) return;  // skynet.exit(): it stays as it is
+  if (coroutine.state == Coroutine::State::kGone) {  // by skynet.exit(): it ends here
+    return call_protected(L, close_variables, coroutine.thread, 0);
+  }
   if (status == LUA_YIELD && coroutine.state != Coroutine::State::kRunning) return;
   if (status == LUA_YIELD) {
     luaL_checkstack(coroutine.thread, 1, nullptr);
@@ -377,9 +409,13 @@ bool Scheduler::kill(lua_State* L, Coroutine& coroutine) {
     case Coroutine::State::kForked: forked_.remove(coroutine); break;
     case Coroutine::State::kWoken:
       woken_.remove(coroutine);
+      forget_name(L, coroutine);
       forget_session(coroutine);
       break;
-    case Coroutine::State::kWaiting: forget_session(coroutine); break;
+    case Coroutine::State::kWaiting:
+      forget_name(L, coroutine);
+      forget_session(coroutine);
+      break;
     case Coroutine::State::kPooled:
     case Coroutine::State::kRunning:
     case Coroutine::State::kGone: return false;
@@ -424,6 +460,7 @@ void Scheduler::leave(lua_State* L) {
   }
   answer_responses_with_error(L);  // closing may have made more of them
   tell_callees();
+  tell_named_callees(L);
   skynet_callback(context(), nullptr, on_message_after_exit);
   skynet_command(context(), "EXIT", nullptr);
 }
@@ -456,6 +493,18 @@ void Scheduler::tell_callees() noexcept {
     if (target == 0) return;
     send_error(context(), target, 0);
   }
+}
+
+void Scheduler::tell_named_callees(lua_State* L) {
+  luaL_checkstack(L, 3, nullptr);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kNamesKey) == LUA_TTABLE) {
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+      skynet_sendname(context(), 0, lua_tostring(L, -1), PTYPE_ERROR, 0, nullptr, 0);
+      lua_pop(L, 1);
+    }
+  }
+  lua_pop(L, 1);
 }
 
 }  // namespace skyloom::lua

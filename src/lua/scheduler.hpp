@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <lua.hpp>
+#include <string_view>
 
 #include "lua/host.hpp"
 #include "lua/session_map.hpp"
@@ -36,6 +37,7 @@ struct Coroutine {
   bool has_failed = false;     // woken because whoever owes the answer is gone
   bool is_traced = false;      // the registry has its tag
   bool is_trace_off = false;   // traceproto() wants none of its type
+  bool calls_name = false;     // it waits for whoever has a name of the network: kNamesKey has it
   uint32_t source = 0;         // of the request
   int session = 0;             // of the request; 0: no answer is wanted
   int type = 0;                // of the request
@@ -87,6 +89,8 @@ class Scheduler {
   // Yields until the answer to `session` comes from `target`, or it fails. A wait without target
   // ends by a timer or a wakeup.
   int wait(lua_State* L, int session, uint32_t target, lua_KFunction after);
+  // The same for an answer of whoever is at the address at `to`.
+  int wait_for_answer(lua_State* L, int session, int to, lua_KFunction after);
   struct Nap {
     int session;
     bool has_timer;
@@ -108,6 +112,8 @@ class Scheduler {
   void answer_with_error(Coroutine& coroutine, const char* text) noexcept;
   // That service is gone: every call that waits for it fails, in the queue of the woken.
   void fail_waits_on(lua_State* L, uint32_t handle);
+  // The same for the calls to a name of the network.
+  void fail_waits_on_name(lua_State* L, std::string_view name);
   // Tracing has begun in this service: requests look for their tags from here on.
   void set_tracing() noexcept { has_traces_ = true; }
 
@@ -149,6 +155,9 @@ class Scheduler {
   Coroutine* find_started_waiter() const noexcept;
   void answer_responses_with_error(lua_State* L);
   void forget_session(Coroutine& coroutine) noexcept;
+  void forget_name(lua_State* L, Coroutine& coroutine);
+  void tell_named_callees(lua_State* L);
+  void fail(Coroutine& coroutine) noexcept;
   Coroutine* try_create() noexcept;
   void expect(lua_State* L, int session, Coroutine* coroutine);  // its answer
   void put_back(Coroutine& coroutine) noexcept;
@@ -180,6 +189,7 @@ extern const char kProtocolsKey;   // name and type -> protocol
 extern const char kCoroutinesKey;  // thread -> Coroutine, a light userdata: keeps the thread
 extern const char kTokensKey;      // token of a wait -> thread
 extern const char kResponsesKey;   // response function -> handle of who waits
+extern const char kNamesKey;       // session of a call -> the name of the network it went to
 extern const char kTracesKey;      // source, or thread -> tag
 extern const char kUnknownKey;     // "request" or "response" -> function
 

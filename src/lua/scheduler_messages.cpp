@@ -123,6 +123,7 @@ void Scheduler::finish_wait(lua_State* L, Coroutine& coroutine, Outcome outcome,
                             size_t size) {
   SessionMap::Slot* const slot = sessions_.find(coroutine.waits_for);
   if (slot != nullptr) sessions_.erase(slot);
+  forget_name(L, coroutine);
   coroutine.waits_for = 0;
   coroutine.target = 0;
   coroutine.is_wakeable = false;
@@ -137,18 +138,33 @@ void Scheduler::finish_wait(lua_State* L, Coroutine& coroutine, Outcome outcome,
   resume(L, coroutine, 3);
 }
 
+void Scheduler::fail(Coroutine& coroutine) noexcept {
+  if (coroutine.state != Coroutine::State::kWaiting) return;
+  coroutine.state = Coroutine::State::kWoken;
+  coroutine.has_failed = true;
+  woken_.push(coroutine);
+}
+
 void Scheduler::fail_waits_on(lua_State* L, uint32_t handle) {
+  if (handle == 0) return;  // no service: timers and waits have it as their target
   sessions_.for_each([&](const SessionMap::Slot& slot) {
-    Coroutine* const coroutine = slot.coroutine;
-    if (coroutine == nullptr || coroutine->target != handle ||
-        coroutine->state != Coroutine::State::kWaiting) {
-      return;
-    }
-    coroutine->state = Coroutine::State::kWoken;
-    coroutine->has_failed = true;
-    woken_.push(*coroutine);
+    if (slot.coroutine != nullptr && slot.coroutine->target == handle) fail(*slot.coroutine);
   });
   forget_responses_to(L, handle);
+}
+
+void Scheduler::fail_waits_on_name(lua_State* L, std::string_view name) {
+  luaL_checkstack(L, 3, nullptr);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kNamesKey) == LUA_TTABLE) {
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+      SessionMap::Slot* const slot = sessions_.find(static_cast<int>(lua_tointeger(L, -2)));
+      const bool is_it = lua_tostring(L, -1) == name;
+      if (is_it && slot != nullptr && slot->coroutine != nullptr) fail(*slot->coroutine);
+      lua_pop(L, 1);
+    }
+  }
+  lua_pop(L, 1);
 }
 
 // The response functions for a caller that is gone have nobody to answer.

@@ -184,9 +184,14 @@ int newservice(lua_State* L) {
   return skynet_call(L);
 }
 
-// term(handle): as if it had died
+// term(handle, or the name that was called): as if it had died
 int term(lua_State* L) {
-  Scheduler::of(L).fail_waits_on(L, static_cast<uint32_t>(luaL_checkinteger(L, 1)));
+  const uint32_t handle = callee_at(L, 1);
+  if (handle != 0) {
+    Scheduler::of(L).fail_waits_on(L, handle);
+  } else {
+    Scheduler::of(L).fail_waits_on_name(L, luaL_checkstring(L, 1));
+  }
   return 0;
 }
 
@@ -272,7 +277,9 @@ int tasks(lua_State* L) {
     set_integer(L, "session", slot.session);
     set_integer(L, "source", coroutine->source);
     set_integer(L, "request", coroutine->session);
-    lua_pushstring(L, coroutine->target != 0 ? "call" : coroutine->has_timer ? "timer" : "wait");
+    lua_pushstring(L, coroutine->target != 0 || coroutine->calls_name ? "call"
+                      : coroutine->has_timer                          ? "timer"
+                                                                      : "wait");
     lua_setfield(L, -2, "kind");
     lua_rawset(L, -3);
   });

@@ -1,6 +1,7 @@
 // skynet.fork, timeout, sleep, wait, wakeup and killthread.
 #include <cstring>
 
+#include "actor/system.hpp"
 #include "lua/context.hpp"
 #include "lua/scheduler.hpp"
 #include "lua/skynet_calls.hpp"
@@ -28,6 +29,13 @@ int fork(lua_State* L) {
   return 1;
 }
 
+// A service that was killed runs to the end of its message, and nobody hears its timers any more.
+bool set_timer(Scheduler& scheduler, int centiseconds, int session) {
+  const uint32_t handle = skynet_context_handle(scheduler.context());
+  return skynet_timeout(handle, centiseconds, session) >= 0 ||
+         !actor::to_service(scheduler.context()).system().is_alive(handle);
+}
+
 void raise_no_timer(lua_State* L, int centiseconds) {
   luaL_error(L, "a timer of %d cs is refused: the service has as many as it may", centiseconds);
 }
@@ -39,9 +47,7 @@ int timeout(lua_State* L) {
   lua_settop(L, 2);
   Scheduler& scheduler = Scheduler::of(L);
   const int session = scheduler.next_session();
-  if (skynet_timeout(skynet_context_handle(scheduler.context()), centiseconds, session) < 0) {
-    raise_no_timer(L, centiseconds);
-  }
+  if (!set_timer(scheduler, centiseconds, session)) raise_no_timer(L, centiseconds);
   Coroutine& coroutine = scheduler.take(L, 0);
   scheduler.start_at(L, coroutine, session);
   push_thread(L, coroutine.thread);
@@ -111,7 +117,7 @@ int sleep(lua_State* L) {
   lua_remove(L, 1);
   register_token(L, scheduler);
   const int session = scheduler.next_session();
-  if (skynet_timeout(skynet_context_handle(scheduler.context()), centiseconds, session) < 0) {
+  if (!set_timer(scheduler, centiseconds, session)) {
     if (!lua_isnil(L, 1)) set_token(L, 1, nullptr);
     raise_no_timer(L, centiseconds);
   }

@@ -175,7 +175,7 @@ int skynet_call(lua_State* L) {
   const int session = scheduler.next_session();
   const int result = pack_and_send(L, {.type = type, .session = session}, 3);
   if (result < 0) return raise_unsent(L, result, 1);
-  return scheduler.wait(L, session, callee_at(L, 1), after_call);
+  return scheduler.wait_for_answer(L, session, 1, after_call);
 }
 
 namespace {
@@ -195,7 +195,7 @@ int rawcall(lua_State* L) {
       send_letter(L, own_context(L), {.type = type, .session = session, .message = 3});
   if (result < 0) return raise_unsent(L, result, 1);
   lua_settop(L, 1);
-  return scheduler.wait(L, session, callee_at(L, 1), after_rawcall);
+  return scheduler.wait_for_answer(L, session, 1, after_rawcall);
 }
 
 // --- answers

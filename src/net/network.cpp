@@ -234,18 +234,20 @@ Result<SocketId> Network::open_udp(OwnerTag owner, std::string_view host, uint16
   return id;
 }
 
-Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16_t port) {
+Result<SocketId> Network::dial_udp(OwnerTag owner, std::string_view host, uint16_t port,
+                                   Hears hears) {
   if (host.empty() || os::SocketAddress::is_unix_name(host)) return Error::of(Errc::kBadAddress);
   const auto address = os::SocketAddress::parse(host, port);
   auto opening = make_opening(Opening::Purpose::kUdpDial, port, address);
-  if (!address) {
-    return open(std::move(opening), owner, host,
-                [](Socket& socket) { socket.kind = SocketKind::kUdp; });
-  }
-  const Result<int> fd = context_.kernel.open_socket(address->family(), os::SocketType::kDatagram);
+  const auto prepare = [hears](Socket& socket) {
+    socket.kind = SocketKind::kUdp;
+    socket.hears = hears;
+  };
+  if (!address) return open(std::move(opening), owner, host, prepare);
+  const Result<int> fd = dial_datagram(context_.kernel, *address, hears);
   if (!fd) return fd.error();
   const Result<SocketId> id = open(std::move(opening), owner, host, [&](Socket& socket) {
-    socket.kind = SocketKind::kUdp;
+    prepare(socket);
     socket.fd = *fd;
     socket.family = address->family();
     socket.peer = *address;
@@ -276,6 +278,13 @@ void Network::start(SocketId id, OwnerTag owner) {
 void Network::pause(SocketId id) {
   post(Command::Kind::kPause, id);
 }
+
+void Network::pause_own(SocketId id, OwnerTag owner) {
+  auto command = home_of(id).make_command(Command::Kind::kPause, id);
+  if (command != nullptr) command->owner = owner;
+  (void)home_of(id).post(std::move(command));
+}
+
 void Network::set_option(SocketId id, os::SocketOption option, int value) {
   auto command = home_of(id).make_command(Command::Kind::kOption, id);
   if (command != nullptr) {
@@ -343,7 +352,7 @@ bool Network::set_udp_peer(SocketId id, std::string_view host, uint16_t port) {
   if (socket == nullptr || host.empty() || host.size() > kHostBytesMax) return false;
   MutexLock lock(socket->mutex);
   if (socket->id.load(std::memory_order_relaxed) != id) return false;  // under the mutex
-  if (socket->kind != SocketKind::kUdp) return false;
+  if (socket->kind != SocketKind::kUdp || socket->hears == Hears::kPeer) return false;
   if (const auto address = os::SocketAddress::parse(host, port)) {
     if (socket->fd >= 0 && socket->family != address->family()) return false;
     socket->peer = *address;

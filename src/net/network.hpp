@@ -84,12 +84,14 @@ class Network {
   // Both empty and 0: an unbound IPv4 socket; otherwise bound.
   base::Result<SocketId> open_udp(OwnerTag owner, std::string_view host, uint16_t port);
   // Of the family of `host`, with `host` as default destination.
-  base::Result<SocketId> dial_udp(OwnerTag owner, std::string_view host, uint16_t port);
+  base::Result<SocketId> dial_udp(OwnerTag owner, std::string_view host, uint16_t port,
+                                  Hears hears = Hears::kAnybody);
 
   // --- control; in the order of the calls of one thread; unknown ids are ignored
   // --------------------
   void start(SocketId id, OwnerTag owner);  // unknown: ERROR to `owner`
   void pause(SocketId id);
+  void pause_own(SocketId id, OwnerTag owner);  // unless somebody else has become the owner
   void close(SocketId id);
   void shutdown(SocketId id);
   // Of a listener: also of what it accepts from then on. Ignored where it does not apply (K30).
@@ -99,7 +101,8 @@ class Network {
   void set_framing(SocketId id, codec::Framing framing, size_t frame_bytes_max,
                    EmptyFrames empty = EmptyFrames::kSkip);
   void set_route(SocketId id, const Route& route);
-  // False when the id is no UDP socket, or the numeric address is of another family.
+  // False when the id is no UDP socket, or one that hears only its peer, or the numeric address is
+  // of another family.
   bool set_udp_peer(SocketId id, std::string_view host, uint16_t port);
 
   // --- output; the buffer is released exactly once, whatever happens

@@ -91,6 +91,26 @@ TEST_P(NetworkOwnerTest, AnEmptyAnswerForADefaultDestinationIsALineAndTheSocketG
   EXPECT_EQ(server->recv()->bytes, "on");
 }
 
+TEST_P(NetworkOwnerTest, AServicePausesItsOwnSocketsOnly) {
+  Pair pair = connected_pair(kOther);
+  Pair later = connected_pair(kOwner);
+  network_->start(pair.server, kOwner);
+  network_->pause_own(pair.server, kOther);
+  ASSERT_TRUE(pair.client.send_all("goes on").ok());
+  EXPECT_EQ(log_.wait_for_data(pair.server, 7), "goes on");
+  network_->pause_own(pair.server, kOwner);
+  wait_until_commands_are_done();
+  ASSERT_TRUE(pair.client.send_all("held back").ok());
+  // One turn tells in any order what came before it; the next comes after all that it told.
+  for (const std::string& read : {std::string("r"), std::string("re")}) {
+    ASSERT_TRUE(later.client.send_all(read.substr(read.size() - 1)).ok());
+    EXPECT_EQ(log_.wait_for_data(later.server, read.size()), read);
+  }
+  EXPECT_EQ(log_.wait_for_data(pair.server, 7), "goes on") << "a paused socket was read";
+  network_->start(pair.server, kOwner);
+  EXPECT_EQ(log_.wait_for_data(pair.server, 16), "goes onheld back");
+}
+
 TEST_P(NetworkOwnerTest, AStartAfterAPauseDuringTheLookupAccepts) {
   const os::SocketAddress address = free_address();
   const auto id = network_->listen(kOwner, "late.example", address.port(), 16);

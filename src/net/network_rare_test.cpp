@@ -199,6 +199,23 @@ TEST_F(ShardTurnTest, AWriteThatFailsAndThenAReadThatFailsAreOneErrorAndOneClose
   sim_.close(*listener);
 }
 
+TEST_F(ShardTurnTest, NewsOfAnEarlierDatagramDoesNotCostTheNextOne) {
+  const os::SocketAddress address = *os::SocketAddress::parse("127.0.0.1", 4000);
+  const auto server = sim_.open_socket(AF_INET, os::SocketType::kDatagram);
+  ASSERT_TRUE(server.ok() && sim_.bind(*server, address));
+  const auto id = network_->dial_udp(kOwner, "127.0.0.1", address.port(), Hears::kPeer);
+  ASSERT_TRUE(id.ok());
+  turn();
+  kernel_.fail(testing::Call::kSendTo, 1, ECONNREFUSED);
+  EXPECT_EQ(network_->send(*id, SendBuffer::copy_of("x", 1), Priority::kHigh, nullptr),
+            SendVerdict::kAccepted);
+  char byte = 0;
+  const auto got = sim_.recv_from(*server, {&byte, 1});
+  ASSERT_TRUE(got.ok()) << "it was dropped";
+  EXPECT_EQ(byte, 'x');
+  sim_.close(*server);
+}
+
 TEST(SystemResolver, AnswersFromAThreadOfItsOwn) {
   const auto resolver = make_system_resolver(4);
   std::mutex mutex;

@@ -64,6 +64,64 @@ TEST_P(NetworkUdpTest, ADialledSocketSendsToItsDefault) {
   EXPECT_EQ(log_.wait_for(EventKind::kUdp, *id).data.substr(0, 4), "back");
 }
 
+TEST_P(NetworkUdpTest, ASocketThatHearsOnlyItsPeerPassesOverEverybodyElse) {
+  auto server = PeerDatagram::open(*world_, loopback());
+  auto stranger = PeerDatagram::open(*world_, loopback());
+  ASSERT_TRUE(server.ok() && stranger.ok());
+  const uint16_t port = server->address().port();
+  const auto anybody = network_->dial_udp(kOwner, "127.0.0.1", port);
+  const auto by_address = network_->dial_udp(kOwner, "127.0.0.1", port, Hears::kPeer);
+  const auto by_name = network_->dial_udp(kOwner, "server.example", port, Hears::kPeer);
+  ASSERT_TRUE(anybody.ok() && by_address.ok() && by_name.ok());
+  resolver_.answer(Addresses{server->address()});
+  for (const SocketId id : {*anybody, *by_address, *by_name}) {
+    ASSERT_EQ(network_->send(id, copy("hello"), Priority::kHigh, nullptr), SendVerdict::kAccepted);
+    const auto got = server->recv();
+    ASSERT_TRUE(got.ok());
+    ASSERT_TRUE(stranger->send_to("lies", got->from).ok());
+    ASSERT_TRUE(server->send_to("back", got->from).ok());
+    EXPECT_EQ(log_.wait_for(EventKind::kUdp, id).data.substr(0, 4),
+              id == *anybody ? "lies" : "back");
+    EXPECT_EQ(network_->set_udp_peer(id, "127.0.0.1", port), id == *anybody);
+  }
+}
+
+TEST_P(NetworkUdpTest, ASocketThatHearsOnlyItsPeerEndsWhenNobodyIsThere) {
+  auto probe = PeerDatagram::open(*world_, loopback());
+  ASSERT_TRUE(probe.ok());
+  const os::SocketAddress nobody = probe->address();
+  probe->close();
+  const auto anybody = network_->dial_udp(kOwner, "127.0.0.1", nobody.port());
+  const auto by_address = network_->dial_udp(kOwner, "127.0.0.1", nobody.port(), Hears::kPeer);
+  const auto by_name = network_->dial_udp(kOwner, "server.example", nobody.port(), Hears::kPeer);
+  const auto paused = network_->dial_udp(kOwner, "127.0.0.1", nobody.port(), Hears::kPeer);
+  ASSERT_TRUE(anybody.ok() && by_address.ok() && by_name.ok() && paused.ok());
+  network_->pause(*paused);
+  wait_until_commands_are_done();
+  for (const SocketId id : {*anybody, *by_address, *by_name, *paused}) {
+    // The second finds the news of the first, or nobody.
+    EXPECT_EQ(network_->send(id, copy("hello"), Priority::kHigh, nullptr), SendVerdict::kAccepted);
+    (void)network_->send(id, copy("hello?"), Priority::kHigh, nullptr);
+  }
+  resolver_.answer(Addresses{nobody});
+  for (const SocketId id : {*by_address, *by_name, *paused}) {
+    EXPECT_EQ(log_.wait_for(EventKind::kError, id).text, "Connection refused");
+  }
+  wait_until_commands_are_done();
+  for (const SocketId id : {*by_address, *by_name, *paused}) {
+    EXPECT_EQ(log_.of(id).size(), 1u);
+    EXPECT_EQ(network_->send(id, copy("late"), Priority::kHigh, nullptr), SendVerdict::kRefused);
+  }
+  EXPECT_EQ(network_->sockets(), 1u);
+  EXPECT_TRUE(log_.of(*anybody).empty());
+  EXPECT_TRUE(log_.lines().empty());
+  auto server = PeerDatagram::open(*world_, nobody);
+  ASSERT_TRUE(server.ok());
+  EXPECT_EQ(network_->send(*anybody, copy("now"), Priority::kHigh, nullptr),
+            SendVerdict::kAccepted);
+  EXPECT_EQ(server->recv()->bytes, "now");
+}
+
 TEST_P(NetworkUdpTest, WhatIsSentBeforeTheNameIsKnownArrivesAfterwards) {
   auto client = PeerDatagram::open(*world_, loopback());
   ASSERT_TRUE(client.ok());

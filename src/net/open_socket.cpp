@@ -127,6 +127,14 @@ Result<int> open_datagram(Kernel& kernel, const SocketAddress& address) noexcept
   return owned.release();
 }
 
+Result<int> dial_datagram(Kernel& kernel, const SocketAddress& peer, Hears hears) noexcept {
+  const Result<int> fd = kernel.open_socket(peer.family(), SocketType::kDatagram);
+  if (!fd || hears == Hears::kAnybody) return fd;
+  ScopedFd owned(kernel, *fd);
+  if (const Status connected = kernel.connect(*fd, peer); !connected) return connected.error();
+  return owned.release();
+}
+
 Result<OpenedListener> open_listener(Kernel& kernel, const SocketAddress& address,
                                      const ListenOptions& options) noexcept {
   const int backlog = options.backlog > 0 ? options.backlog : INT_MAX;  // the kernel cuts it

@@ -16,6 +16,9 @@ base::Result<std::optional<os::SocketAddress>> address_of(std::string_view host,
 
 // A datagram socket bound to `address`.
 base::Result<int> open_datagram(os::Kernel& kernel, const os::SocketAddress& address) noexcept;
+// A datagram socket of the family of `peer`.
+base::Result<int> dial_datagram(os::Kernel& kernel, const os::SocketAddress& peer,
+                                Hears hears) noexcept;
 
 struct OpenedListener {
   int fd;

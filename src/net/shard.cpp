@@ -156,6 +156,8 @@ void Shard::run(Command& command) noexcept {
   }
   Socket* socket = find(command.socket);
   if (socket == nullptr || socket->state == SocketState::kFree) return;  // over: no effect
+  const bool is_pause_by_owner = command.kind == Kind::kPause && command.owner != 0;
+  if (is_pause_by_owner && command.owner != socket->owner) return;  // handed over meanwhile
   switch (command.kind) {
     case Kind::kOpen: return open(*socket);
     case Kind::kResolved: return on_resolved(*socket, std::move(*command.resolved));

@@ -280,6 +280,7 @@ class Shard {
   // shard_udp.cpp
   void on_udp_ready(Socket& socket, const Readiness& readiness) noexcept;
   bool receive_datagram(Socket& socket) noexcept;
+  void end_udp(Socket& socket, const base::Error& error) noexcept;
 
   ShardContext& context_;
   const std::unique_ptr<Poller> poller_;

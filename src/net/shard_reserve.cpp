@@ -17,6 +17,7 @@ std::unique_ptr<Command> Shard::make_command(Command::Kind kind, SocketId id) no
   command = std::move(reserve_[count - 1]);
   command->kind = kind;
   command->socket = id;
+  command->owner = 0;
   return command;
 }
 

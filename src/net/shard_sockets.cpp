@@ -61,6 +61,7 @@ void Shard::reset_locked(Socket& socket) noexcept {
   socket.family = AF_UNSPEC;
   socket.owner = 0;
   socket.peer = {};
+  socket.hears = Hears::kAnybody;
   socket.start_requested = socket.close_requested = socket.drop_requested = false;
   socket.output_dead = socket.in_outbox = socket.warned = false;
   socket.write_error.reset();

@@ -16,14 +16,37 @@ using base::MutexLock;
 using base::Result;
 using base::Status;
 
+namespace {
+
+// What became of a datagram sent earlier is news, not the end of the socket, unless nobody else is
+// left whom it could hear.
+bool is_end(const Socket& socket, const Error& error) noexcept {
+  switch (error.sys_errno()) {
+    case EAGAIN:
+    case EINTR:
+    case EMSGSIZE:
+    case EPERM:
+    case ENOMEM:
+    case ENOBUFS: return false;
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN: return socket.hears == Hears::kPeer;
+    default: return true;
+  }
+}
+
+}  // namespace
+
 void Shard::open_udp(Socket& socket) noexcept {
   if (socket.fd < 0) {  // by name: nothing could be tried before
     Error error = Error::of(Errc::kNoAddress);
     const bool dial = socket.opening->purpose == Opening::Purpose::kUdpDial;
     for (const os::SocketAddress& address : socket.opening->addresses) {
-      const Result<int> fd =
-          dial ? context_.kernel.open_socket(address.family(), os::SocketType::kDatagram)
-               : open_datagram(context_.kernel, address);
+      const Result<int> fd = dial ? dial_datagram(context_.kernel, address, socket.hears)
+                                  : open_datagram(context_.kernel, address);
       if (!fd) {
         error = fd.error();
         continue;
@@ -58,14 +81,13 @@ void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
       MutexLock lock(socket.mutex);
       if (flush_datagrams_locked(socket)) socket.waiting_since_ms = now_ms_;
     }
-    if (const Status armed = update_interest(socket); !armed) {
-      emit_error(socket, armed.error());  // deaf: as a failed read, S-22
-      return free_socket(socket);
-    }
+    const Status armed = update_interest(socket);
+    if (!armed) return end_udp(socket, armed.error());  // deaf: as a failed read
   }
   // Paused: nothing is received, but an error that is pending would be reported for ever.
   if (!socket.armed.read && readiness.failed) {
-    (void)poller_->take_error(context_.kernel, socket.fd);
+    const Status error = poller_->take_error(context_.kernel, socket.fd);
+    if (!error && is_end(socket, error.error())) return end_udp(socket, error.error());
   }
   const SocketId id = socket.id.load(std::memory_order_relaxed);  // our own turn
   for (size_t count = 0; count < kDatagramsPerTurnMax && socket.armed.read; ++count) {
@@ -73,29 +95,21 @@ void Shard::on_udp_ready(Socket& socket, const Readiness& readiness) noexcept {
   }
 }
 
+void Shard::end_udp(Socket& socket, const Error& error) noexcept {
+  emit_error(socket, error);  // S-22
+  free_socket(socket);
+}
+
 bool Shard::receive_datagram(Socket& socket) noexcept {
   static_assert(kUdpPayloadBytesMax <= (64u << 10),
                 "a datagram fits into the smallest read buffer");
   const Result<os::Datagram> got = context_.kernel.recv_from(socket.fd, read_buffer_);
   if (!got) {
-    switch (got.error().sys_errno()) {
-      case EAGAIN:
-      case EINTR: return false;
-      case ECONNREFUSED:  // what became of a datagram sent earlier: news, not the end of the socket
-      case ECONNRESET:
-      case EHOSTUNREACH:
-      case ENETUNREACH:
-      case EHOSTDOWN:
-      case ENETDOWN:
-      case EMSGSIZE:
-      case EPERM:
-      case ENOMEM:
-      case ENOBUFS: return true;
-      default:
-        emit_error(socket, got.error());  // S-22
-        free_socket(socket);
-        return false;
+    if (is_end(socket, got.error())) {
+      end_udp(socket, got.error());
+      return false;
     }
+    return got.error().sys_errno() != EAGAIN && got.error().sys_errno() != EINTR;
   }
   if (got->dropped != socket.system_drops) {  // D-25
     const uint32_t more = got->dropped - std::exchange(socket.system_drops, got->dropped);
@@ -133,7 +147,12 @@ bool Shard::send_datagram_locked(Socket& socket, const SendBuffer& buffer,
   // Without an address it was sent before the dialed name was found.
   const os::SocketAddress& to = wanted.family() == AF_UNSPEC ? socket.peer : wanted;
   const iovec part{const_cast<char*>(buffer.data()), buffer.size()};  // only read from
-  const Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
+  Result<size_t> sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
+  // What became of an earlier datagram is told once to a connected socket, here or to the turn, and
+  // this one did not leave. Sent again it brings the turn news of its own.
+  if (!sent && sent.error().sys_errno() == ECONNREFUSED && socket.hears == Hears::kPeer) {
+    sent = context_.kernel.send_to(socket.fd, {&part, 1}, &to);
+  }
   if (sent) {
     // Statistics, written under the mutex.
     socket.write_bytes.store(socket.write_bytes.load(std::memory_order_relaxed) + *sent,

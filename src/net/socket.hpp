@@ -108,6 +108,7 @@ struct Socket : base::MpscNode,
   sa_family_t family = AF_UNSPEC;          // both; of a UDP socket with a descriptor
   OwnerTag owner = 0;                      // both
   os::SocketAddress peer;                  // both; UDP: the default destination, if any
+  Hears hears = Hears::kAnybody;           // both; UDP
 
   bool start_requested = false;  // mutex; from the call on, an accepted socket keeps its output
   bool close_requested = false;  // mutex; from the call on, sends are refused

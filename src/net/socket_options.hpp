@@ -61,6 +61,12 @@ struct ListenOptions {
   std::optional<ConnectionLimits> limits{};
 };
 
+// Whom a dialled UDP socket listens to.
+enum class Hears : uint8_t {
+  kAnybody,
+  kPeer,  // connected in the kernel: only whom it dialled, and when nobody is there, it ends
+};
+
 struct ConnectOptions {
   std::string_view host;
   uint16_t port = 0;

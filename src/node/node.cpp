@@ -310,9 +310,10 @@ Result<SocketId> Node::open_udp(uint32_t owner, std::string_view host, uint16_t 
   return network_->open_udp(owner, host, port);
 }
 
-Result<SocketId> Node::dial_udp(uint32_t owner, std::string_view host, uint16_t port) {
+Result<SocketId> Node::dial_udp(uint32_t owner, std::string_view host, uint16_t port,
+                                net::Hears hears) {
   own_outside(owner);
-  return network_->dial_udp(owner, host, port);
+  return network_->dial_udp(owner, host, port, hears);
 }
 
 void Node::start_socket(SocketId id, uint32_t owner) {

@@ -73,7 +73,8 @@ class Node final : private actor::Hooks,
   base::Result<net::SocketId> connect(uint32_t owner, const net::ConnectOptions& options);
   base::Result<net::SocketId> adopt_foreign(uint32_t owner, int fd);
   base::Result<net::SocketId> open_udp(uint32_t owner, std::string_view host, uint16_t port);
-  base::Result<net::SocketId> dial_udp(uint32_t owner, std::string_view host, uint16_t port);
+  base::Result<net::SocketId> dial_udp(uint32_t owner, std::string_view host, uint16_t port,
+                                       net::Hears hears = net::Hears::kAnybody);
   void start_socket(net::SocketId id, uint32_t owner);
   // Leaves with the batch of the service that runs on this thread; at once when none does.
   net::SendVerdict send(net::SocketId id, net::SendBuffer buffer, net::Priority priority);

@@ -288,6 +288,9 @@ int skynet_socket_udp_listen(skynet_context* context, const char* address, int p
 int skynet_socket_udp_dial(skynet_context* context, const char* address, int port) {
   return open_socket(context, "udp_dial " + endpoint(address, port));
 }
+int skyloom_socket_udp_dial(skynet_context* context, const char* host, int port) {
+  return open_socket(context, "udp_dial_only " + endpoint(host, port));
+}
 int skynet_socket_udp_connect(skynet_context* context, int id, const char* address, int port) {
   context->calls.push_back("udp_connect " + std::to_string(id) + " " + endpoint(address, port));
   return context->refuses_sockets ? -1 : 0;
@@ -318,6 +321,10 @@ void socket_info_release(socket_info* list) {
 
 // --- skyloom.h
 // --------------------------------------------------------------------------------------
+
+void skyloom_socket_pause_own(skynet_context* context, int id) {
+  note(context, "pause_own", id);
+}
 
 int skyloom_socket_framing(skynet_context* context, int id, int framing, size_t frame_bytes_max) {
   context->calls.push_back("framing " + std::to_string(id) + " " + std::to_string(framing) + " " +

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a hello-world over HTTP costs the server, beside Node's `http`, in one run: microseconds of processor time per
-request. wrk asks. Run by hand: SKYLOOM_BUILD_DIR=build/release tests/lua/http_cost.py [ROUNDS]"""
+request. wrk asks. ./dev bench http [ROUNDS]"""
 import os
 import pathlib
 import re

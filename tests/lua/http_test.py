@@ -3,8 +3,10 @@
 import http.client
 import re
 import socket
+import struct
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from certificates import Certificates
@@ -14,17 +16,43 @@ from node import DEADLINE, connect, needs_tls, receive_all
 SECOND = b"GET /greet?name=second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
+def serve_resets(test):
+    """The port of a server that breaks each connection off behind the first bytes of an answer without a length."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            client, _ = listener.accept()
+            with client:
+                if not client.recv(4096):
+                    return
+                client.sendall(b"HTTP/1.0 200 OK\r\n\r\npart")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    server = threading.Thread(target=serve)
+    server.start()
+    port = listener.getsockname()[1]
+
+    def stop():
+        socket.create_connection(("127.0.0.1", port)).close()
+        server.join()
+        listener.close()
+
+    test.addCleanup(stop)
+    return port
+
+
 class ScriptTest(LuaTest):
     def test_requests_and_responses_are_read_and_written_strictly(self):
         self.assert_stops(self.run_script("http_script"))
 
-    def test_the_client_asks_and_keeps_its_connections(self):
-        self.assert_stops(self.run_script("httpc_script"))
+    def test_K50_the_client_keeps_its_connections_and_the_limits_of_answers(self):
+        self.assert_stops(self.run_script("httpc_script", reset_port=serve_resets(self)))
 
     def test_deadlines_end_what_does_not_come(self):
         self.assert_stops(self.run_script("http_deadline_script", http_header_timeout=500, http_body_timeout=1000))
 
-    def test_limits_are_keys_of_the_configuration(self):
+    def test_K50_a_header_and_a_body_at_their_limits_are_read_and_one_byte_more_is_refused(self):
         node = self.start_lua("http_limits", http_header_max=100, http_body_max=10)
         node.wait_for_line("header 200 413, body 200 413$")
         self.assert_stops(node)
@@ -142,7 +170,7 @@ class WebTest(LuaTest):
             self.assertEqual(response.read(), b"")
             self.assertEqual(client.sock.getsockname()[1], own_port)
 
-    def test_pieces_of_any_size_and_requests_glued_together_are_answered_in_order(self):
+    def test_K50_pieces_of_any_size_and_requests_glued_together_are_answered_in_order(self):
         text = (b"GET /greet?name=first HTTP/1.1\r\nHost: x\r\n\r\n"
                 b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
                 b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nfour" + SECOND)
@@ -152,7 +180,7 @@ class WebTest(LuaTest):
             bodies = [part.split(b"\r\n\r\n", 1)[1] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
             self.assertEqual(bodies, [b"hello first\n", b"abcde", b"four", b"hello second\n"], size)
 
-    def test_nothing_is_smuggled_behind_a_request_whose_length_is_not_clear(self):
+    def test_K50_nothing_is_smuggled_behind_a_request_whose_length_is_not_clear(self):
         for fields in (b"Content-Length: 0\r\nTransfer-Encoding: chunked", b"Content-Length: 5\r\nContent-Length: 0",
                        b"Content-Length: 0, 5", b"Content-Length: +0", b"Content-Length : 0", b"Content-Length: 0x0",
                        b"Content-Length:\r\n 5", b"Transfer-Encoding: chunked, identity",

@@ -15,6 +15,7 @@ class SkynetTest(LuaTest):
         node.wait_for_line(r"lua call \[[0-9a-f]+ to :[0-9a-f]+ : \d+ msgsz = \d+\] error : \x1b\[31m.*this handler fails")
         for line in (r"Unknown request \(202\): to nobody", r"Response message : no question"):
             node.wait_for_line(line + r"\n.*error : \x1b\[31mUnknown session : 0 from 8\x1b")
+        self.assertNotIn("a timer of 0 cs is refused", node.log())
         self.assert_stops(node)
 
     def test_a_program_may_wrap_what_it_uses(self):

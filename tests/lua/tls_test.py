@@ -15,12 +15,12 @@ class TlsTest(OpensslTest):
         cls.certificates.make("self", is_self_signed=True)
         cls.certificates.make("other", names="DNS:other.test")
 
-    def test_each_bad_peer_is_refused_with_its_reason(self):
+    def test_K50_each_bad_peer_is_refused_with_its_reason_and_leaves_nothing(self):
         ports = {f"tls_port_{name}": self.start_server(name) for name in ("good", "expired", "self", "other")}
         ports["tls_port_old"] = self.start_server("good", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
         self.assert_stops(self.run_script("tls_script", **self.settings(**ports)))
 
-    def test_a_peer_that_stalls_is_dropped_at_the_deadline(self):
+    def test_K50_a_peer_that_stalls_is_dropped_at_its_deadline_while_others_are_served(self):
         self.assert_stops(self.run_script("tls_deadline_script", **self.settings(handshake_timeout=3000)))
 
     def test_http_goes_over_tls(self):

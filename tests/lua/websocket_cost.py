@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What an echo over WebSocket costs the server, beside npm's `ws`, in one run: microseconds of processor time per
-message. Run by hand: SKYLOOM_BUILD_DIR=build/release tests/lua/websocket_cost.py [ROUNDS]"""
+message. ./dev bench websocket [ROUNDS]"""
 import os
 import pathlib
 import re

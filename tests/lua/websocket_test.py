@@ -8,7 +8,7 @@ PATIENCE = {"handshake_timeout": 60000, "ws_close_timeout": 60000}  # a slow mac
 
 
 class WebSocketTest(LuaTest):
-    def test_both_sides_follow_rfc_6455(self):
+    def test_K50_both_sides_follow_rfc_6455_within_their_limits_and_lose_no_byte(self):
         self.assert_stops(self.run_script("websocket_script", ws_message_max=70000, **PATIENCE))
 
     def test_deadlines_are_kept(self):

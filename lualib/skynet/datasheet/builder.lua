@@ -48,6 +48,20 @@ local function run_service()
     return LATER
   end
 
+  --- Who reads a version keeps it, and an old one ends here when a newer one comes: there is nothing to give
+  --- back, and nothing to collect.
+  function command.release() end
+  command.collect = command.release
+
+  --- Ends the service. Who reads a table keeps it; its name is gone.
+  function command.close()
+    for _, sheet in pairs(sheets) do pcall(sharedata.delete, sheet.number) end
+    sheets = {}
+    skynet.call(skynet.uniqueservice "service_provider", "lua", "close", "datasheet")
+    skynet.retpack()
+    skynet.exit()
+  end
+
   skynet.start(function()
     skynet.dispatch("lua", function(session, _, name, ...)
       local run = command[name] or error(string.format("datasheet: unknown command %s", tostring(name)), 0)

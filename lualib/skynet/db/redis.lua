@@ -119,6 +119,7 @@ local function login(conf, then_do)
 end
 
 local function connect_channel(conf, then_do)
+  if type(conf) ~= "table" then error("redis: the configuration is a table, not " .. tostring(conf), 3) end
   local channel = socketchannel.channel {
     host = conf.host,
     port = conf.port or PORT,

@@ -59,4 +59,16 @@ function socket.udp_dial(host, port, f)
   return add(driver.udp_dial(host, port), f)
 end
 
+---The same for questions to one server: nobody else is heard, and when nobody is there, the socket ends.
+---@param host string
+---@param port integer
+---@param f fun(data: string)
+---@param on_failure fun(reason: string) it has ended; close() is still to be called
+---@return integer id
+function socket.udp_dial_only(host, port, f, on_failure)
+  local id = add(driver.udp_dial_only(host, port), f)
+  events.sockets[id].on_failure = on_failure
+  return id
+end
+
 return socket

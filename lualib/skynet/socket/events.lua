@@ -31,6 +31,7 @@ local UNREAD_BYTES_MAX = 64 * 1024 * 1024
 ---@field callback function? of a listener or a datagram socket
 ---@field on_warning function?
 ---@field on_close function?
+---@field on_failure function? of a datagram socket
 ---@field failure string? the text of an ERROR
 
 local sockets = {} ---@type table<integer, skynet.socket.entry>
@@ -95,6 +96,13 @@ function M.is_quiet(id)
   return unread == 0
 end
 
+---@param id integer
+---@return string? failure why the stream broke off: nil while it is open, and behind an orderly end
+function M.failure_of(id)
+  local entry = sockets[id]
+  return entry and entry.failure
+end
+
 ---Everybody who waits for anything of this socket goes on.
 ---@param entry skynet.socket.entry
 local function wake_all(entry)
@@ -118,7 +126,7 @@ function M.pause(entry, unread)
   entry.paused = true
   skynet.error(unread and ("Pause socket (%d) size : %d"):format(entry.id, unread)
     or ("Pause socket (%d)"):format(entry.id))
-  driver.pause(entry.id)
+  driver.pause_own(entry.id)
 end
 
 local function overflow(entry, unread)
@@ -197,8 +205,12 @@ on_event[5] = function(id, _, text) -- ERROR
   if entry.opener or entry.kind == "udp" or entry.is_lost then -- the id is free
     entry.failure = text
     entry.is_open, entry.connected = false, false
-    if entry.kind == "udp" then skynet.error("socket: error on", id, text) end
     wake_all(entry)
+    if entry.on_failure then
+      entry.on_failure(text)
+    elseif entry.kind == "udp" then
+      skynet.error("socket: error on", id, text)
+    end
   elseif entry.kind == "listener" then
     skynet.error("socket: accept error:", text)
   elseif entry.connected then

@@ -257,7 +257,7 @@ end
 function socket.abandon(id)
   local entry = sockets[id]
   if not entry then return end
-  if entry.kind == "tcp" and entry.is_open then driver.pause(id) end
+  if entry.kind == "tcp" and entry.is_open then driver.pause_own(id) end
   entry.is_open, entry.connected, entry.failure = false, false, "socket abandoned"
   events.remove(entry)
   events.wake_all(entry)

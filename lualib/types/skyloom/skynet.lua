@@ -207,12 +207,13 @@ function skynet.start(start) end
 ---@param start fun()
 function skynet.init_service(start) end
 
---- Ends this service: whoever waits for it gets an error. Does not return.
+--- Ends this service: whoever waits for it gets an error, and the variables to close of all its coroutines are closed.
+--- Does not return.
 function skynet.exit() end
 
 --- Treats another service as dead: calls that wait for it fail.
----@param handle integer
-function skynet.term(handle) end
+---@param address integer|string a name of the network: the calls that went to this name
+function skynet.term(address) end
 
 ---@param key string
 ---@return string?

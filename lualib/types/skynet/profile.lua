@@ -13,6 +13,11 @@ function profile.start(co) end
 ---@return number seconds
 function profile.stop(co) end
 
+--- What stop() would return; the measuring goes on.
+---@param co thread?
+---@return number seconds
+function profile.elapsed(co) end
+
 --- coroutine.resume() that keeps the time.
 ---@param co thread
 ---@param ... any

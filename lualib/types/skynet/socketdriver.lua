@@ -32,6 +32,10 @@ function driver.start(id) end
 ---@param id integer
 function driver.pause(id) end
 
+--- As pause(), but leaves a socket alone that another service has started meanwhile.
+---@param id integer
+function driver.pause_own(id) end
+
 --- Queued output is still sent.
 ---@param id integer
 function driver.close(id) end
@@ -70,6 +74,12 @@ function driver.udp_listen(addr, port) end
 ---@param port integer?
 ---@return integer id
 function driver.udp_dial(addr, port) end
+
+--- The same: nobody else is heard, and it ends with an ERROR when nobody is there.
+---@param addr string
+---@param port integer?
+---@return integer id
+function driver.udp_dial_only(addr, port) end
 
 --- Sets the default destination.
 ---@param id integer

@@ -5,7 +5,9 @@
 // keeps finalizers, which may run whenever something is pushed, from a parser that is being read.
 #include "codec/resp.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <lua.hpp>
 #include <new>
 
@@ -28,60 +30,102 @@ constexpr const char* kParserType = "skyloom.resp.parser";
 // The stack: arguments, `spare`, what the buffer needs, and on top the argument to write.
 struct Request {
   luaL_Buffer bytes;
-  int spare;         // keeps the text of what is being written
-  const char* name;  // of the command, for errors
+  char* place;    // of the next byte: inside the buffer, and not yet counted there
+  char* counted;  // what is before it, the buffer knows of
+  char* end;      // of the room
+  int spare;      // keeps the text of what is being written
+  int name_list;  // the command's name is the first item of the list there; 0: the first argument
 };
 
 void begin(lua_State* L, Request& request) {
   lua_pushnil(L);
   request.spare = lua_gettop(L);
-  request.name = "a command";
+  request.name_list = 0;
   luaL_buffinit(L, &request.bytes);
+  request.place = request.counted = request.end = nullptr;
+}
+
+void count_bytes(Request& request) {
+  luaL_addsize(&request.bytes, static_cast<size_t>(request.place - request.counted));
+  request.counted = request.place;
+}
+
+// With the buffer on top of the stack.
+void make_room(Request& request, size_t size) {
+  count_bytes(request);
+  const size_t room = std::max<size_t>(size, LUAL_BUFFERSIZE);
+  request.place = request.counted = luaL_prepbuffsize(&request.bytes, room);
+  request.end = request.place + room;
+}
+
+bool has_room(const Request& request, size_t size) noexcept {
+  return static_cast<size_t>(request.end - request.place) >= size;
 }
 
 void write_header(Request& request, char type, size_t count) {
-  char* const into = luaL_prepbuffsize(&request.bytes, codec::kRespHeaderBytesMax);
-  luaL_addsize(&request.bytes,
-               static_cast<size_t>(codec::put_resp_header(into, type, count) - into));
+  if (!has_room(request, codec::kRespHeaderBytesMax)) {
+    make_room(request, codec::kRespHeaderBytesMax);
+  }
+  request.place = codec::put_resp_header(request.place, type, count);
 }
 
-// Makes a text of what lies on top, in its place.
-void make_text(lua_State* L, const Request& request, int position) {
-  switch (lua_type(L, -1)) {
-    case LUA_TSTRING: return;
-    case LUA_TNUMBER: lua_tolstring(L, -1, nullptr); return;
-    case LUA_TBOOLEAN: lua_pushstring(L, lua_toboolean(L, -1) != 0 ? "true" : "false"); return;
-    default: break;
-  }
-  if (luaL_getmetafield(L, -1, "__tostring") == LUA_TNIL) {
-    luaL_error(L, "redis: argument %d of %s is a %s: must be a string, a number or a boolean",
-               position, request.name, luaL_typename(L, -1));
-  }
-  lua_pop(L, 1);
-  luaL_tolstring(L, -1, nullptr);
+void push_result(Request& request) {
+  count_bytes(request);
+  luaL_pushresult(&request.bytes);
 }
 
-// Takes the argument off the top. Position 0 is the command's own name.
-void write_argument(lua_State* L, Request& request, int position) {
-  const int top = lua_gettop(L);
-  make_text(L, request, position);
-  lua_copy(L, -1, request.spare);
-  lua_settop(L, top - 1);
+// Of the command, for errors.
+const char* push_name(lua_State* L, const Request& request) {
+  if (request.name_list == 0) return lua_tostring(L, 1);
+  const bool is_text = lua_rawgeti(L, request.name_list, 1) == LUA_TSTRING;
+  return is_text ? lua_tostring(L, -1) : "a command";
+}
+
+// Makes a string or a number of what lies on top, in its place.
+void make_text(lua_State* L, const Request& request, int type, int position) {
+  switch (type) {
+    case LUA_TSTRING:
+    case LUA_TNUMBER: return;
+    case LUA_TBOOLEAN: lua_pushstring(L, lua_toboolean(L, -1) != 0 ? "true" : "false"); break;
+    default:
+      if (luaL_getmetafield(L, -1, "__tostring") == LUA_TNIL) {
+        const char* const kind = luaL_typename(L, -1);
+        luaL_error(L, "redis: argument %d of %s is a %s: must be a string, a number or a boolean",
+                   position, push_name(L, request), kind);
+      }
+      lua_pop(L, 1);
+      luaL_tolstring(L, -1, nullptr);
+      break;
+  }
+  lua_replace(L, -2);
+}
+
+// There is room for it.
+void put_argument(Request& request, std::string_view text) noexcept {
+  char* const into = codec::put_resp_header(request.place, '$', text.size());
+  std::memcpy(into, text.data(), text.size());
+  request.place = std::copy_n("\r\n", 2, into + text.size());
+}
+
+// Takes the argument, of this type, off the top. Position 0 is the command's own name.
+void write_argument(lua_State* L, Request& request, int type, int position) {
+  make_text(L, request, type, position);
   size_t size = 0;
-  const char* const text = lua_tolstring(L, request.spare, &size);
+  const char* const text = lua_tolstring(L, -1, &size);
   constexpr size_t kExtra = codec::kRespHeaderBytesMax + 2;
   if (size > codec::kRespBulkBytesMax) {
     luaL_error(L, "redis: argument %d of %s has %I bytes: must be at most %I", position,
-               request.name, static_cast<LUAI_UACINT>(size),
+               push_name(L, request), static_cast<LUAI_UACINT>(size),
                static_cast<LUAI_UACINT>(codec::kRespBulkBytesMax));
   }
-  char* const into = luaL_prepbuffsize(&request.bytes, size + kExtra);
-  char* end = codec::put_resp_header(into, '$', size);
-  std::memcpy(end, text, size);
-  end += size;
-  *end++ = '\r';
-  *end++ = '\n';
-  luaL_addsize(&request.bytes, static_cast<size_t>(end - into));
+  if (has_room(request, size + kExtra)) {
+    put_argument(request, {text, size});
+    lua_pop(L, 1);
+  } else {
+    lua_replace(L, request.spare);  // the buffer has to be on top
+    make_room(request, size + kExtra);
+    put_argument(request, {text, size});
+  }
 }
 
 // Nil at the end is an argument that was left out.
@@ -94,8 +138,8 @@ int count_arguments(lua_State* L, int first, int last) {
 void write_items(lua_State* L, Request& request, int index, lua_Unsigned count,
                  int first_position) {
   for (lua_Unsigned item = 1; item <= count; ++item) {
-    lua_rawgeti(L, index, static_cast<lua_Integer>(item));
-    write_argument(L, request, static_cast<int>(item) - 1 + first_position);
+    const int type = lua_rawgeti(L, index, static_cast<lua_Integer>(item));
+    write_argument(L, request, type, static_cast<int>(item) - 1 + first_position);
   }
 }
 
@@ -112,31 +156,33 @@ int command(lua_State* L) {
     return luaL_error(L, "redis: %s has arguments behind its list of arguments", name);
   }
   begin(L, request);
-  request.name = name;
   write_header(request, '*', static_cast<size_t>(count) + 1);
   lua_pushvalue(L, 1);
-  write_argument(L, request, 0);
+  write_argument(L, request, LUA_TSTRING, 0);
   if (is_list) {
     write_items(L, request, 2, static_cast<lua_Unsigned>(count), 1);
   } else {
     for (int position = 1; position <= count; ++position) {
       lua_pushvalue(L, position + 1);
-      write_argument(L, request, position);
+      write_argument(L, request, lua_type(L, -1), position);
     }
   }
-  luaL_pushresult(&request.bytes);
+  push_result(request);
   return 1;
 }
 
-// The list of `requests` at the index that is about to be written, below the buffer.
-void fetch_list(lua_State* L, int list, lua_Integer position) {
-  lua_rawgeti(L, 1, position);
-  if (!lua_istable(L, -1) || lua_rawlen(L, -1) == 0) {
+// Puts the list of `requests` that is about to be written to the index `list`, below the buffer.
+// Returns how many items it has.
+lua_Unsigned fetch_list(lua_State* L, int list, lua_Integer position) {
+  const bool is_table = lua_rawgeti(L, 1, position) == LUA_TTABLE;
+  const lua_Unsigned items = is_table ? lua_rawlen(L, -1) : 0;
+  if (items == 0) {
     luaL_error(L, "redis: command %I of the pipeline is a %s: must be a list {name, ...}",
                static_cast<LUAI_UACINT>(position),
-               lua_istable(L, -1) ? "table without items" : luaL_typename(L, -1));
+               is_table ? "table without items" : luaL_typename(L, -1));
   }
   lua_replace(L, list);
+  return items;
 }
 
 // commands{{name, ...}, ...} -> request
@@ -144,22 +190,17 @@ int commands(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_pushnil(L);  // the list that is being written
-  lua_pushnil(L);  // its name
   constexpr int kList = 2;
-  constexpr int kName = 3;
   const lua_Unsigned count = lua_rawlen(L, 1);
   Request request;
   begin(L, request);
+  request.name_list = kList;
   for (lua_Unsigned position = 1; position <= count; ++position) {
-    fetch_list(L, kList, static_cast<lua_Integer>(position));
-    lua_rawgeti(L, kList, 1);
-    lua_replace(L, kName);
-    request.name = lua_type(L, kName) == LUA_TSTRING ? lua_tostring(L, kName) : "a command";
-    const lua_Unsigned items = lua_rawlen(L, kList);
+    const lua_Unsigned items = fetch_list(L, kList, static_cast<lua_Integer>(position));
     write_header(request, '*', items);
     write_items(L, request, kList, items, 0);
   }
-  luaL_pushresult(&request.bytes);
+  push_result(request);
   return 1;
 }
 
@@ -279,6 +320,11 @@ int collect(lua_State* L) {
   Parser& parser = check_parser(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   const lua_Integer count = luaL_checkinteger(L, 3);
+  lua_settop(L, 3);
+  lua_pushliteral(L, "ok");
+  lua_pushliteral(L, "out");
+  constexpr int kOk = 4;
+  constexpr int kOut = 5;
   const auto items = static_cast<lua_Integer>(lua_rawlen(L, 2));
   lua_Integer collected = 0;
   for (; collected < count; ++collected) {
@@ -289,10 +335,12 @@ int collect(lua_State* L) {
     }
     lua_createtable(L, 0, 2);
     std::string_view reply = parser.buffer.unread().substr(0, size);
+    lua_pushvalue(L, kOut);
     const bool is_ok = push_value(L, reply);
-    lua_setfield(L, -2, "out");
+    lua_rawset(L, -3);
+    lua_pushvalue(L, kOk);
     lua_pushboolean(L, is_ok ? 1 : 0);
-    lua_setfield(L, -2, "ok");
+    lua_rawset(L, -3);
     lua_rawseti(L, 2, items + collected + 1);
     release(parser, size);
   }

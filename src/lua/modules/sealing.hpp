@@ -1,4 +1,4 @@
-// The functions of skynet.crypt that OpenSSL does (docs/adr/0041).
+// The functions of skynet.crypt that OpenSSL does (docs/adr/0037).
 #pragma once
 
 #include <lua.hpp>

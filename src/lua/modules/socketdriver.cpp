@@ -186,6 +186,11 @@ int udp_dial(lua_State* L) {
   return open_udp<skynet_socket_udp_dial>(L, "udp_dial");
 }
 
+// Ours: hears nobody else, and ends when nobody is there.
+int udp_dial_only(lua_State* L) {
+  return open_udp<skyloom_socket_udp_dial>(L, "udp_dial_only");
+}
+
 std::string_view check_udp_address(lua_State* L, int index) {
   const std::string_view address = check_text(L, index);
   if (!net::parse_udp_address({address.data(), address.size()})) {
@@ -346,12 +351,14 @@ constexpr luaL_Reg kFunctions[] = {
     {"bind", bind},
     {"start", on_socket<skynet_socket_start>},
     {"pause", on_socket<skynet_socket_pause>},
+    {"pause_own", on_socket<skyloom_socket_pause_own>},
     {"close", on_socket<skynet_socket_close>},
     {"shutdown", on_socket<skynet_socket_shutdown>},
     {"nodelay", on_socket<skynet_socket_nodelay>},
     {"udp", udp},
     {"udp_listen", udp_listen},
     {"udp_dial", udp_dial},
+    {"udp_dial_only", udp_dial_only},
     {"udp_connect", udp_connect},
     {"udp_send", udp_send},
     {"udp_address", udp_address},

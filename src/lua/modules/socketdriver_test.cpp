@@ -93,13 +93,14 @@ TEST_F(SocketdriverTest, WhatTheEngineRefusesIsToldInTheWayOfEachFunction) {
 
 TEST_F(SocketdriverTest, ActsGoToTheirSocket) {
   EXPECT_EQ(run(R"(
-    driver.start(7) driver.pause(7) driver.close(7) driver.shutdown(7) driver.nodelay(7)
+    driver.start(7) driver.pause(7) driver.pause_own(7) driver.close(7) driver.shutdown(7) driver.nodelay(7)
     driver.close(-1)
     assert(driver.bind(3) == 1)
   )"),
             "");
-  EXPECT_THAT(node_.take_calls(), ElementsAre("start 7", "pause 7", "close 7", "shutdown 7",
-                                              "nodelay 7", "close -1", "bind 3 -> 1"));
+  EXPECT_THAT(node_.take_calls(),
+              ElementsAre("start 7", "pause 7", "pause_own 7", "close 7", "shutdown 7", "nodelay 7",
+                          "close -1", "bind 3 -> 1"));
   EXPECT_THAT(error_of("driver.close((1 << 32) + 7)"), HasSubstr("socket 4294967303: must be"));
   EXPECT_THAT(error_of("driver.start('x')"), HasSubstr("number expected"));
   EXPECT_THAT(error_of("driver.bind(-1)"), HasSubstr("descriptor -1"));
@@ -179,15 +180,16 @@ TEST_F(SocketdriverTest, UdpSocketsAreOpenedAndConnected) {
     assert(driver.udp("127.0.0.1:7000") == 4)
     assert(driver.udp_listen("127.0.0.1", 7000) == 5)
     assert(driver.udp_dial("example.com", 53) == 6)
+    assert(driver.udp_dial_only("127.0.0.1", 53) == 7)
     driver.udp_connect(1, "127.0.0.1", 53)
     driver.udp_connect(3, "[::1]:53")
   )"),
             "");
-  EXPECT_THAT(
-      node_.take_calls(),
-      ElementsAre("udp :0 -> 1", "udp :7000 -> 2", "udp :::7000 -> 3", "udp 127.0.0.1:7000 -> 4",
-                  "udp_listen 127.0.0.1:7000 -> 5", "udp_dial example.com:53 -> 6",
-                  "udp_connect 1 127.0.0.1:53", "udp_connect 3 ::1:53"));
+  EXPECT_THAT(node_.take_calls(),
+              ElementsAre("udp :0 -> 1", "udp :7000 -> 2", "udp :::7000 -> 3",
+                          "udp 127.0.0.1:7000 -> 4", "udp_listen 127.0.0.1:7000 -> 5",
+                          "udp_dial example.com:53 -> 6", "udp_dial_only 127.0.0.1:53 -> 7",
+                          "udp_connect 1 127.0.0.1:53", "udp_connect 3 ::1:53"));
 }
 
 TEST_F(SocketdriverTest, UdpAddressesAreReadAndUsed) {

@@ -130,6 +130,11 @@ local function test_servers()
     dns.server(HOST, BROKEN)
     raises("plain7%.test: timeout or no answer .*: the server refuses with code 2", dns.resolve, "plain7.test")
   end)
+
+  test("a server that is not there is noticed at once", function()
+    dns.server(HOST, CLOSED)
+    raises("plain8%.test: timeout or no answer .*: Connection refused", dns.resolve, "plain8.test")
+  end)
 end
 
 skynet.start(function()

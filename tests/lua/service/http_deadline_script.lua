@@ -22,7 +22,7 @@ local function test_server()
   local port = listen(function(id)
     local read, write = sockethelper.readfunc(id), sockethelper.writefunc(id)
     local code, reason = httpd.read_request(read)
-    httpd.write_response(write, code or 500, tostring(reason))
+    if code then httpd.write_response(write, code, tostring(reason)) end
   end)
   local function answer_to(text)
     local id = sockethelper.connect("127.0.0.1", port)
@@ -35,6 +35,9 @@ local function test_server()
     for _, text in ipairs { "G", "GET / HTTP/1.1\r\nHost: x\r\n" } do
       check.matches(answer_to(text), "^HTTP/1.1 408 Request Timeout\r\n.*HTTP 408: the request did not come in time$")
     end
+  end)
+  test("a connection on which no request begins is closed without an answer", function()
+    check.equal(answer_to "", "")
   end)
   test("a body that stops is 408", function()
     check.matches(answer_to "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab", "^HTTP/1.1 408 ")

@@ -121,8 +121,8 @@ local function test_streams()
     check.equal(accepted, before)
     stream:close()
   end)
-  test("a stream that is closed ends its connection", function()
-    local endless, listener = listen(function(id)
+  local function listen_endlessly()
+    return listen(function(id)
       socket.start(id)
       socket.read(id)
       socket.write(id, "HTTP/1.1 200 OK\r\n\r\nx")
@@ -130,6 +130,9 @@ local function test_streams()
       socket.close(id)
       skynet.wakeup(test)
     end)
+  end
+  test("a stream that is closed ends its connection", function()
+    local endless, listener = listen_endlessly()
     local stream = httpc.request_stream("GET", endless, "/")
     check.equal(stream(), "x")
     skynet.fork(stream.close, stream)
@@ -137,11 +140,28 @@ local function test_streams()
     check.equal(stream(), nil)
     socket.close(listener)
   end)
+  test("a stream that nobody has any more is closed by the collector", function()
+    local endless, listener = listen_endlessly()
+    check.equal(httpc.request_stream("GET", endless, "/")(), "x")
+    collectgarbage()
+    skynet.wait(test)
+    socket.close(listener)
+  end)
 end
 
 local function test_bad_servers()
   test("an answer without a length ends with its connection", function()
     check.equal({ httpc.get(listen_with "HTTP/1.0 200 OK\r\n\r\nall of it", "/") }, { 200, "all of it" })
+  end)
+  test("an answer without a length is not whole when a reset cuts it", function()
+    local resetting = "127.0.0.1:" .. skynet.getenv "reset_port"
+    local function read_stream()
+      for _ in httpc.request_stream("GET", resetting, "/") do end
+    end
+    for _, f in ipairs { read_stream, function() httpc.request("POST", resetting, "/") end } do
+      local is_done, err = pcall(f)
+      check.equal({ is_done, err == sockethelper.socket_error }, { false, true })
+    end
   end)
   test("an answer that ends too early is socket_error", function()
     for _, text in ipairs {
@@ -163,6 +183,16 @@ local function test_bad_servers()
     } do
       check.raises("^http response refused: .*" .. reason, httpc.get, listen_with(text), "/")
     end
+  end)
+  test("an answer at the limits is read, and one byte more is refused", function()
+    local function answer(header_bytes, length)
+      local first = "HTTP/1.1 200 OK\r\nContent-Length: " .. length .. "\r\nX: "
+      return listen_with(first .. string.rep("x", header_bytes - #first - 4) .. "\r\n\r\nhello")
+    end
+    check.equal({ httpc.get(answer(8192, 5), "/") }, { 200, "hello" })
+    check.raises("a header of more than 8192 bytes", httpc.get, answer(8193, 5), "/")
+    check.raises("Socket Error", httpc.get, answer(100, 67108864), "/") -- ends after five of them
+    check.raises("a body of more than 67108864 bytes", httpc.get, answer(100, 67108865), "/")
   end)
   test("what follows an answer is no answer to the next request", function()
     local count = 0

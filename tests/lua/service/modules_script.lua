@@ -223,6 +223,8 @@ local function test_md5()
   test("digests are those of RFC 1321 and RFC 2202, as text", function()
     check.equal(md5.sumhexa "abc", "900150983cd24fb0d6963f7d28e17f72")
     check.equal(md5.hmacmd5("what do ya want for nothing?", "Jefe"), "750c783e6ab0b503eaa86e310a5db738")
+    check.raises("the text is a string, not a nil", md5.hmacmd5)
+    check.raises("the key is a string, not a table", md5.hmacmd5, "text", {})
     check.equal(md5.hmacmd5("Test Using Larger Than Block-Size Key - Hash Key First", string.rep("\xaa", 80)),
       "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd")
     check.equal(md5.sum, require("md5.core").sum)

@@ -176,6 +176,8 @@ skynet.start(function()
   test("no node at all is an error that says so", function()
     raises("redis cluster: no node tells the slots", cluster.new, { { host = HOST, port = 1 } })
     raises("redis cluster: there are no startup nodes", cluster.new, {})
+    raises("redis cluster: the startup nodes are a table, not nil", cluster.new)
+    raises("redis cluster: startup node 1 needs a host and a port", cluster.new, { 7000 })
     raises("redis cluster: startup node 1 needs a host and a port", cluster.new, { { host = HOST, port = "x" } })
     local port, stop = liar "*0\r\n"
     raises("knows no slots", cluster.new, { { host = HOST, port = port } })

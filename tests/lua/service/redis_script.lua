@@ -160,6 +160,8 @@ local function test_connections()
     equal({ ok, failure == socketchannel.error }, { false, true })
     raises("username needs auth", redis.connect, with(conf, { username = "anna" }))
     raises("needs a host", redis.connect, {})
+    raises("redis: the configuration is a table, not nil", redis.connect)
+    raises("redis: the configuration is a table, not host", redis.watch, "host")
   end)
 
   test("a connection that broke fails who waits and is made again with its login", function()

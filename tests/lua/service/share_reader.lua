@@ -65,6 +65,9 @@ end
 
 function command.update_map() return map:update(), fields_of_map() end
 
+--- A version of sharedata that is not confirmed.
+function command.take(name) return skynet.call(skynet.uniqueservice "sharedatad", "lua", "query", name) end
+
 function command.collect() collectgarbage() end
 
 function command.received() return received end

@@ -7,6 +7,8 @@ local datasheet = require "skynet.datasheet"
 local builder = require "skynet.datasheet.builder"
 local dump = require "skynet.datasheet.dump"
 local multicast = require "skynet.multicast"
+local service = require "skynet.service"
+local is_alive = require "skynet.multicast.core".is_alive
 local check = require "check"
 local test = check.test
 
@@ -128,6 +130,30 @@ local function test_sharedata()
       local is_there, references = pcall(host.getref, old)
       return not is_there or references == 0
     end)
+  end)
+  test("a service that ended before it confirmed refers to nothing", function()
+    local host = require("skynet.sharedata.core")
+    local daemon = skynet.uniqueservice "sharedatad"
+    local function collect()
+      check.equal({ skynet.call(daemon, "debug", "RUN", [[
+        local f = _P.lua.command.update
+        for _, name in ipairs { "retire", "collect_soon", "collect" } do
+          local i = 1
+          while debug.getupvalue(f, i) ~= name do i = i + 1 end
+          f = select(2, debug.getupvalue(f, i))
+        end
+        f()]]) }, { true, "" })
+    end
+    sharedata.new("taken", { 1 })
+    local mortal = skynet.newservice "share_reader"
+    local number = skynet.call(mortal, "lua", "take", "taken")
+    check.equal({ skynet.call(mortal, "lua", "take", "taken") == number, host.getref(number) }, { true, 3 })
+    skynet.send(daemon, "lua", "confirm", number) -- it is not ours to give back
+    collect()
+    check.equal(host.getref(number), 3)
+    skynet.kill(mortal)
+    collect()
+    check.equal(host.getref(number), 1)
   end)
   test("a number that somebody made up breaks nothing", function()
     local daemon = skynet.uniqueservice "sharedatad"
@@ -296,6 +322,20 @@ local function test_datasheet()
     check.raises("cannot share a function", builder.new, "sheet", { print })
     check.equal(datasheet.query("sheet").b, 4)
   end)
+  test("the service of the sheets answers all its commands, and ends when it is told to", function()
+    local function call(...) return skynet.call(service.query "datasheet", "lua", ...) end
+    local t, number = datasheet.query "sheet", call("query", "sheet")
+    call("release", number)
+    call("collect", number)
+    check.equal({ call("query", "sheet"), t.b }, { number, 4 })
+    check.raises("call failed", call, "forget")
+    local sheets = service.query "datasheet"
+    call "close"
+    check.equal(t.c[1], 5)
+    check.wait_until(function() return not is_alive(sheets) end)
+    check.raises("deleted", require("skynet.sharedata.core").box, number)
+    check.equal(service.close "datasheet", false)
+  end)
 end
 
 local function count_received(number)
@@ -304,7 +344,10 @@ local function count_received(number)
 end
 
 local function test_multicast()
-  local channel = multicast.new {}
+  local channel = multicast.new()
+  test("a channel says which it is", function()
+    check.equal(tostring(channel), string.format("[Multicast:%x]", channel.channel))
+  end)
   test("what is published comes to all that subscribe, in order", function()
     local mine = {}
     local own = multicast.new { channel = channel.channel, dispatch = function(_, _, ...) mine[#mine + 1] = { ... } end }
@@ -387,6 +430,7 @@ local function test_multicast()
       check.raises("cannot subscribe to channel", none.subscribe, none)
     end
     check.raises("a channel is an integer", multicast.new, { channel = "x" })
+    check.raises("not a table but a number", multicast.new, 256)
     check.raises("no dispatch function", multicast.new({}).subscribe, multicast.new {})
   end)
   test("a package that somebody made up is refused", function()

@@ -1,5 +1,6 @@
 -- Coroutines, calls and answers of `skynet`, tried from inside of a service.
 local skynet = require "skynet"
+require "skynet.manager"
 local check = require "check"
 local test, equal, matches, raises = check.test, check.equal, check.matches, check.raises
 
@@ -151,6 +152,21 @@ local function coroutines()
     equal(co.status(thread), "dead")
     equal(co.resume(thread), false)
   end)
+  test("skynet.coroutine refuses to resume what runs, and harms it not", function()
+    local co = require "skynet.coroutine"
+    equal({ co.resume(coroutine.running()) }, { false, "cannot resume non-suspended coroutine" })
+    local wrapped
+    wrapped = co.wrap(function()
+      local kept = { "kept" }
+      equal({ co.resume(co.running(), 1, 2) }, { false, "cannot resume non-suspended coroutine" })
+      raises("cannot resume non%-suspended coroutine", wrapped, 1, 2)
+      equal({ co.wrap(function() return pcall(wrapped) end)() }, { false, "cannot resume non-suspended coroutine" })
+      co.yield(kept[1])
+      return "done"
+    end)
+    equal({ wrapped(), wrapped() }, { "kept", "done" })
+    raises("cannot resume dead coroutine", wrapped)
+  end)
   test("skynet.coroutine's wrap nests and passes errors on", function()
     local co = require "skynet.coroutine"
     local outer = co.wrap(function()
@@ -250,8 +266,10 @@ local function calls()
   end)
   test("several requests at once give each answer with its request, and false for failures", function()
     local found = {}
-    local requests = skynet.request { skynet.self(), "lua", "late", "slow" }
-    requests:add { skynet.self(), "lua", "echo", "fast" }:add { skynet.self(), "lua", "fail" }
+    local requests = skynet.request
+      { skynet.self(), "lua", "late", "slow" }
+      { skynet.self(), "lua", "echo", "fast" }
+      :add { skynet.self(), "lua", "fail" }
     for request, answer in requests:select() do
       found[request[3]] = answer and answer[1] or "failed"
     end
@@ -274,7 +292,7 @@ local function calls()
     equal(answer("TEST"), false)
   end)
   test("the callee's death ends a call, whatever it was doing", function()
-    for _, way in ipairs { "exit", "exit_later", "kill", "keep_and_exit" } do
+    for _, way in ipairs { "exit", "exit_later", "kill", "kill_and_sleep", "keep_and_exit" } do
       local mortal = skynet.newservice("mortal")
       raises("call failed", skynet.call, mortal, "lua", way)
       raises("call to invalid address", skynet.call, mortal, "lua", way)
@@ -294,6 +312,52 @@ local function calls()
     local silent = skynet.newservice("mortal")
     skynet.timeout(1, function() skynet.term(silent) end)
     raises("call failed", skynet.call, silent, "lua", "nothing")
+  end)
+  test("term ends the calls to a name that nobody has, and no other wait", function()
+    local called = check.in_background(skynet.call, "NOBODY", "lua")
+    local other = check.in_background(skynet.call, "NOBODY ELSE", "lua")
+    local slept = check.in_background(skynet.sleep, 30)
+    skynet.yield()
+    local begun = skynet.now()
+    skynet.send(skynet.self(), "debug", "TERM", "NOBODY")
+    matches(called()[2], "call failed$")
+    skynet.term(0)
+    skynet.term "nothing"
+    skynet.yield()
+    skynet.send(skynet.self(), "debug", "TERM", "NOBODY ELSE")
+    matches(other()[2], "call failed$")
+    equal(slept(), { true, n = 1 })
+    assert(skynet.now() - begun >= 25, "a sleep was ended, too")
+    raises("string expected, got table", skynet.term, {})
+  end)
+  test("an answer to a name's call that was killed is dropped", function()
+    local mortal = skynet.newservice "mortal"
+    skynet.name("MORTAL", mortal)
+    local caller = skynet.fork(skynet.call, "MORTAL", "lua", "answer_late")
+    skynet.yield()
+    equal(skynet.killthread(caller), caller)
+    equal(skynet.call("MORTAL", "lua", "answer_late"), "late") -- and the first answer made no error
+    local caller_is_gone = false
+    skynet.dispatch_unknown_response(function() caller_is_gone = true end)
+    skynet.sleep(5)
+    equal(caller_is_gone, false)
+    skynet.dispatch_unknown_response(function(session) error("nobody waits for " .. session) end)
+    skynet.send(mortal, "lua", "exit")
+  end)
+  test("a service that exits tells the callees that it called by a name", function()
+    local answer
+    commands.keep_answer = function() answer = skynet.response() end
+    skynet.name("KEEPER", skynet.self())
+    local caller = skynet.newservice "mortal"
+    skynet.send(caller, "lua", "call_and_exit", "KEEPER", "lua", "keep_answer")
+    check.wait_until(function() return answer and not answer "TEST" end)
+  end)
+  test("exit closes the variables of the coroutine that calls it, after all others", function()
+    local closed = {}
+    commands.closed = function(name) closed[#closed + 1] = name end
+    skynet.send(skynet.newservice "mortal", "lua", "exit_with_variables", skynet.self())
+    check.wait_until(function() return #closed == 3 end)
+    equal(closed, { "of a waiting one", "inner", "outer" })
   end)
 end
 
@@ -390,7 +454,9 @@ local function environment()
       local begun = skynet.hpc()
       repeat until skynet.hpc() - begun > 20e6
       skynet.sleep(1)
+      local before = profile.elapsed()
       worked = profile.stop()
+      assert(before > 0.01 and before <= worked, before)
       profile.start()
       skynet.sleep(5)
       idled = profile.stop()
@@ -404,6 +470,7 @@ local function environment()
     end)
     profile.stop()
     raises("before profile.stop", profile.stop)
+    raises("before profile.stop", profile.elapsed)
   end)
 end
 

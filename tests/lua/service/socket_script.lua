@@ -150,6 +150,18 @@ local function test_connections()
     socket.close(client)
   end)
 
+  test("abandon after another service has started the socket leaves it alone", function()
+    local client = assert(socket.open(HOST, port))
+    local server = take_accepted()
+    equal(socket.start(server), server)
+    local reader = skynet.newservice "socket_reader"
+    equal(skynet.call(reader, "lua", "start", server), server)
+    socket.abandon(server)
+    socket.write(client, "there\n")
+    equal(skynet.call(reader, "lua", "readline", server), "there")
+    socket.close(client)
+  end)
+
   test("close of a socket that another service took without being asked returns, and that one hears it", function()
     for _, close in ipairs { socket.close, function(id) socket.shutdown(id) socket.close(id) end } do
       local reader = skynet.newservice "socket_reader"

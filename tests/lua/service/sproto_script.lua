@@ -70,7 +70,10 @@ local function test_objects()
     raises("Undefined type 'U'", sproto.parse, ".T { a 0 : U }")
     raises("sproto bundle: not a whole message", sproto.new, "no bundle")
   end)
-  test("a bundle is printed", function() sprotoparser.dump(sprotoparser.parse ".T { a 0 : string }") end)
+  test("a bundle is printed", function()
+    sprotoparser.dump(sprotoparser.parse ".T { a 0 : string }")
+    raises("a bundle is a string, not a nil", sprotoparser.dump)
+  end)
 end
 
 -- As the parser in Lua of Skynet writes them: a word for each field that is left out, types in any order.

@@ -52,10 +52,13 @@ end
 ---@param onmessage fun(data: string, channel: string, pattern: string?)? gets what is subscribed to
 ---@return skynet.db.redis.cluster
 function M.new(startup_nodes, options, onmessage)
+  if type(startup_nodes) ~= "table" then
+    error("redis cluster: the startup nodes are a table, not " .. tostring(startup_nodes), 2)
+  end
   if startup_nodes.host then startup_nodes = { startup_nodes } end
   local nodes = {}
   for i, node in ipairs(startup_nodes) do
-    nodes[i] = node_of(node.host, node.port or 6379)
+    nodes[i] = type(node) == "table" and node_of(node.host, node.port or 6379)
       or error(("redis cluster: startup node %d needs a host and a port"):format(i), 2)
   end
   if #nodes == 0 then error("redis cluster: there are no startup nodes", 2) end
