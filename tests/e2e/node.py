@@ -1,7 +1,7 @@
 """Starts and watches nodes: the program of the build folder, with a configuration of the test's own.
 
 SKYLOOM_BUILD_DIR says where the programs are, SKYLOOM_LAUNCHER what they are started through, and
-SKYLOOM_SANITIZE what they were built with. SKYLOOM_FULL=1 asks for full sizes, SKYLOOM_IO_BACKEND
+SKYLOOM_SANITIZE and SKYLOOM_WITH_TLS what they were built with. SKYLOOM_FULL=1 asks for full sizes, SKYLOOM_IO_BACKEND
 for another way to wait for sockets.
 """
 import itertools
@@ -21,11 +21,15 @@ import unittest
 BUILD = pathlib.Path(os.environ.get("SKYLOOM_BUILD_DIR", "build/release")).resolve()
 LAUNCHER = os.environ.get("SKYLOOM_LAUNCHER", "").replace(";", " ").split()
 SANITIZE = os.environ.get("SKYLOOM_SANITIZE", "")
+HAS_TLS = os.environ.get("SKYLOOM_WITH_TLS", "ON") == "ON"
 IS_FULL = os.environ.get("SKYLOOM_FULL", "") not in ("", "0")
 DEADLINE = 60.0  # seconds for whatever must happen soon; only a hanging program needs so long
 POLL = 0.01
 NET_THREADS = (0, 1)  # idle workers poll the sockets; a thread of its own does
 REPORT = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK)")
+
+
+needs_tls = unittest.skipUnless(HAS_TLS, "this build has no TLS")
 
 
 def full_or(full, short):

@@ -9,7 +9,7 @@ import unittest
 
 from certificates import Certificates
 from lua_node import HERE, LuaTest, ROOT, SETTINGS
-from node import DEADLINE
+from node import DEADLINE, needs_tls
 
 SKIPPED = 77  # ctest shows it
 PEERS = ("node", "wrk")
@@ -40,6 +40,7 @@ class HttpPeersTest(LuaTest):
     def test_nodes_server_is_asked(self):
         self.ask_node("http")
 
+    @needs_tls
     def test_nodes_server_is_asked_over_tls(self):
         with tempfile.TemporaryDirectory() as folder:
             certificates = Certificates(folder)

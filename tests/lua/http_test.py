@@ -11,7 +11,7 @@ import unittest
 
 from certificates import Certificates
 from lua_node import LuaTest, ROOT, SETTINGS
-from node import DEADLINE, connect, receive_all
+from node import DEADLINE, connect, needs_tls, receive_all
 
 SECOND = b"GET /greet?name=second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -72,6 +72,7 @@ def curl(*arguments, data=None):
                           input=data, capture_output=True, check=False)
 
 
+@needs_tls
 class TlsTest(LuaTest):
     @classmethod
     def setUpClass(cls):

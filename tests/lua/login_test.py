@@ -6,7 +6,7 @@ import sys
 import unittest
 
 from lua_node import ROOT, SETTINGS, LuaTest
-from node import wait_until
+from node import needs_tls, wait_until
 
 sys.path.insert(0, str(ROOT / "examples" / "login"))
 import login_crypt as crypt  # noqa: E402
@@ -50,6 +50,7 @@ class LoginTest(LoginExampleTest):
         node.wait_for_line("anna@sample is logged out")
         self.assert_stops(node)
 
+    @needs_tls
     def test_the_demo_is_content_with_the_algorithms_of_today(self):
         node = self.start_example()
         demo(node.login_port, node.message_port, is_current=True)
@@ -172,6 +173,7 @@ class MessageTest(LoginExampleTest):
         self.assertEqual(messages.greet(b"anna", subid, secret, 5), b"403 Index Expired")
         self.assert_stops(node)
 
+    @needs_tls
     def test_the_secret_of_a_current_login_is_proved_with_hmac_sha256_only(self):
         node = self.start_example()
         secret, subid = log_in(node.login_port, b"anna", is_current=True)

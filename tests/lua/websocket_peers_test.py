@@ -10,7 +10,7 @@ import unittest
 
 from certificates import Certificates
 from lua_node import HERE, LuaTest
-from node import DEADLINE, free_port, wait_until
+from node import DEADLINE, free_port, needs_tls, wait_until
 
 POLICIES = ("none", "no_takeover", "takeover")  # of ws_compression
 SKIPPED = 77  # ctest shows it
@@ -49,6 +49,7 @@ class WebSocketPeersTest(LuaTest):
                 self.expect_content(f"ws://127.0.0.1:{port}/", ["", deflate, deflate, deflate])
                 self.assert_stops(node)
 
+    @needs_tls
     def test_its_client_talks_to_our_server_over_tls(self):
         with tempfile.TemporaryDirectory() as folder:
             certificates = Certificates(folder)
