@@ -331,16 +331,15 @@ end
 
 -- --- both sides
 
----Sends a message. Raises when the connection is not open, or for a text that is not UTF-8.
+---Sends a message. Raises when the connection is not open, or for a "text" that is not UTF-8.
 ---@param id integer
 ---@param data string
----@param kind? "text"|"binary" default "text"
+---@param kind? "text"|"binary" default: text, if the data is UTF-8, which no other text may be
 ---@param mask? string 4 bytes, of a client; default: random ones
 function websocket.write(id, data, kind, mask)
   local connection = open_connection(id)
-  kind = kind or "text"
-  if kind ~= "text" and kind ~= "binary" then
-    error(("websocket.write: kind %q is neither text nor binary"):format(kind), 2)
+  if kind and kind ~= "text" and kind ~= "binary" then
+    error(("websocket.write: kind %q is neither text nor binary"):format(tostring(kind)), 2)
   end
   connection.write(connection.codec:frame(kind, data, mask))
 end

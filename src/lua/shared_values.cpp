@@ -111,9 +111,7 @@ struct Reading {
       return known;
     }
     lua_pop(L, 1);
-    if (is_shared_proxy(L, index)) {
-      luaL_error(L, "cannot share a part of a shared table: share a copy of it");
-    }
+    if (is_shared_proxy(L, index)) return copied_value(index);
     if (tables >= SharedTree::kTablesMax) check(L, Outcome::kTooLarge);
     const uint32_t number = tables++;
     lua_pushvalue(L, index);
@@ -122,6 +120,22 @@ struct Reading {
     lua_pushvalue(L, index);
     lua_rawseti(L, queue, lua_Integer{number} + 1);
     return shared_table(number);
+  }
+
+  // Of the shared table at `index`: its copy, which the queue keeps.
+  SharedValue copied_value(int index) {
+    luaL_checkstack(L, LUA_MINSTACK, nullptr);
+    const SharedPlace place = shared_place(L, index);
+    if (place.tree == nullptr) {
+      luaL_error(L, "cannot share a part of a shared table that an update took away");
+    }
+    push_shared_copy(L, *place.tree, place.table);
+    const SharedValue copy = table_value(lua_gettop(L));
+    lua_pushvalue(L, index);
+    lua_pushinteger(L, static_cast<lua_Integer>(copy.bits));
+    lua_rawset(L, numbers);
+    lua_pop(L, 2);
+    return copy;
   }
 
   SharedValue number_value(int index) {

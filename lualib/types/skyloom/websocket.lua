@@ -19,7 +19,7 @@ function connection:feed(bytes) end
 function connection:next() end
 
 --- Raises for what must not be sent.
----@param kind "text"|"binary"|"ping"|"pong"
+---@param kind "text"|"binary"|"ping"|"pong"|nil nil: text, if the payload is UTF-8, or binary
 ---@param payload string
 ---@param mask? string 4 bytes, of a client; default: random ones
 ---@return string frame

@@ -133,12 +133,23 @@ TEST_F(SharedTest, WhatCannotBeSharedIsNamed) {
            {"{[print] = 1}", "cannot share a function as the key of 'function: "},
            {"{[{}] = 1}", "cannot share a table as the key of 'table: "},
            {"{coroutine.create(print)}", "cannot share a thread as the value of '1'"},
-           {"{share {1}}", "cannot share a part of a shared table"},
-           {"share {1}", "cannot share a part of a shared table"},
            {"5", "table expected"},
            {"nil", "table expected"}}) {
     EXPECT_THAT(run(std::string("core.new(") + table + ")"), HasSubstr(why)) << table;
   }
+}
+
+TEST_F(SharedTest, PartsOfSharedTablesAreSharedAsCopies) {
+  EXPECT_EQ(run("local t = share {a = {1, {x = 2}}} local s = share {p = t.a, q = t.a[2], r = {t}} "
+                "return s.p[1] .. s.p[2].x .. s.q.x .. s.r[1].a[2].x .. share(t).a[1]"),
+            "12221");
+  // Copied once, or this does not end.
+  EXPECT_EQ(run("local t = share {7} for _ = 1, 60 do t = share {t, t} end "
+                "for _ = 1, 60 do t = t[2] end return t[1]"),
+            "7");
+  EXPECT_THAT(run("local t = share {a = {1}} local a = t.a shared.move(t, core.new {b = 1}) "
+                  "core.new {a}"),
+              HasSubstr("cannot share a part of a shared table that an update took away"));
 }
 
 TEST_F(SharedTest, CyclesAndDepthAreRefused) {

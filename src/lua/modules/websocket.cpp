@@ -262,17 +262,18 @@ int push_frame(lua_State* L, codec::WebSocketHeader& header, std::string_view pa
   return 1;
 }
 
-// frame(kind, payload [, mask]) -> bytes
+// frame(kind, payload [, mask]) -> bytes. No kind: text, if the payload can be one.
 int frame(lua_State* L) {
   static constexpr const char* kNames[] = {"text", "binary", "ping", "pong", nullptr};
   static constexpr WebSocketKind kKinds[] = {WebSocketKind::kText, WebSocketKind::kBinary,
                                              WebSocketKind::kPing, WebSocketKind::kPong};
   Connection* const connection = check_connection(L);
   codec::WebSocketHeader header;
-  header.kind = kKinds[luaL_checkoption(L, 2, nullptr, kNames)];
+  header.kind = kKinds[luaL_checkoption(L, 2, "text", kNames)];
   const std::string_view payload = check_text(L, 3);
   if (header.kind == WebSocketKind::kText && !codec::is_utf8(payload)) {
-    return luaL_argerror(L, 3, "a text message must be UTF-8; send other bytes as \"binary\"");
+    if (!lua_isnoneornil(L, 2)) return luaL_argerror(L, 3, "a text message must be UTF-8");
+    header.kind = WebSocketKind::kBinary;
   }
   luaL_argcheck(
       L, !codec::is_control(header.kind) || payload.size() <= codec::kWebSocketControlBytesMax, 3,

@@ -89,6 +89,10 @@ TEST(WebSocketModuleTest, ACloseFrameHasItsCodeAndReason) {
 
 TEST(WebSocketModuleTest, WhatMayNotBeSentIsRefused) {
   EXPECT_THAT(run("return pair 'none':frame('text', '\\xff')"), HasSubstr("must be UTF-8"));
+  EXPECT_EQ(
+      run("local codec = pair 'none' return codec:frame(nil, '\\xff') == "
+          "codec:frame('binary', '\\xff') and codec:frame(nil, 'a') == codec:frame('text', 'a')"),
+      "true");
   EXPECT_THAT(run("return pair 'none':frame('ping', ('x'):rep(126))"), HasSubstr("125 bytes"));
   EXPECT_THAT(run("return pair 'none':frame('close', '')"), HasSubstr("invalid option"));
   EXPECT_THAT(run("return pair 'none':close_frame(1005)"), HasSubstr("must not be sent"));
