@@ -301,6 +301,7 @@ void Host::drop_scratch() noexcept {
 char* Host::scratch(size_t wanted) noexcept {
   if (wanted <= scratch_size_) return scratch_;
   const size_t size = std::max<size_t>(wanted, 256);
+  if (!memory_.admits(size)) return nullptr;
   auto* const grown = static_cast<char*>(std::realloc(scratch_, size));
   if (grown == nullptr) return nullptr;
   scratch_ = grown;

@@ -33,6 +33,8 @@ class StateMemory {
     return bytes_.load(std::memory_order_relaxed);  // a statistic
   }
   void set_limit(size_t bytes) noexcept { limit_ = bytes; }  // 0: none
+  // Whether so many more would stay within the limit, for what the service makes beside Lua.
+  bool admits(size_t more) const noexcept { return limit_ == 0 || bytes() + more <= limit_; }
   // The next warning to log, or 0. Told once for each doubling.
   size_t take_warning() noexcept;
 

@@ -129,13 +129,16 @@ void Scheduler::finish_wait(lua_State* L, Coroutine& coroutine, Outcome outcome,
   coroutine.is_wakeable = false;
   coroutine.has_timer = false;
   coroutine.has_failed = false;
-  if (!coroutine.is_started) return resume(L, coroutine, lua_gettop(coroutine.thread) - 1);
+  if (!coroutine.is_started) return start(L, coroutine);
+  if (lua_status(coroutine.thread) != LUA_YIELD) return end_stolen(L, coroutine);
   if (coroutine.is_traced) trace_coroutine(L, coroutine.thread, "resume");
-  // There is room for these: wait() was called by a C function.
+  // There is room for these: wait() was called by a C function, and so is every other yield.
   lua_pushinteger(coroutine.thread, static_cast<int>(outcome));
   lua_pushlightuserdata(coroutine.thread, const_cast<void*>(data));
   lua_pushinteger(coroutine.thread, static_cast<lua_Integer>(size));
+  is_delivering_ = true;
   resume(L, coroutine, 3);
+  is_delivering_ = false;
 }
 
 void Scheduler::fail(Coroutine& coroutine) noexcept {
