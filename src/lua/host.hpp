@@ -108,6 +108,7 @@ class Host {
   static int on_launch(skynet_context* context, void* user, int type, int session, uint32_t source,
                        const void* data, size_t size) noexcept;
   static int build_and_load(lua_State* L);
+  static int answer_everybody(lua_State* L);
   static void strike(lua_State* L, lua_Debug* where);
   static void on_interrupt(int number) noexcept;
   void end_strikes(lua_State* coroutine) noexcept;

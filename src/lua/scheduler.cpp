@@ -410,7 +410,10 @@ void Scheduler::end_by_error(lua_State* L, Coroutine& coroutine, int status) {
   lua_pop(L, 1);
   if (coroutine.is_traced) drop_trace(L, coroutine.thread, "error");
   call_protected(L, close_variables, coroutine.thread, 0);
+  // There was no memory to tell the launcher: the end itself does.
+  const bool has_not_started = coroutine.starts_service && !host_.is_start_told;
   discard(L, coroutine);
+  if (has_not_started) skynet_command(context(), "EXIT", nullptr);
 }
 
 // `text` goes along where the configuration asks for it: a caller then reads what happened.

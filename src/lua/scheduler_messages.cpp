@@ -60,7 +60,9 @@ int Scheduler::on_message(skynet_context* context, void* user, int type, int ses
   lua_pushcfunction(L, dispatch_protected);
   const int status = lua_pcall(L, 0, 0, 0);
   if (status != LUA_OK) {
-    self.host_.log_call_error(lua_tostring(L, -1), status, source, session, size);
+    // A number would be made a text here, where nothing catches a lack of memory.
+    const char* const text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : nullptr;
+    self.host_.log_call_error(text, status, source, session, size);
     lua_settop(L, 0);
     if (self.unserved_session_ != 0) send_error(context, source, self.unserved_session_);
     self.unserved_session_ = 0;

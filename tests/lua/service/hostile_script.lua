@@ -63,6 +63,9 @@ skynet.start(function()
     equal(skynet.call(service, "lua", "raise_everywhere"), true)
     equal(skynet.call(service, "lua", "echo", "alive"), "alive")
   end)
+  test("a service that is killed while its memory is full fails its requests and nothing else", function()
+    for _ = 1, 8 do raises("call failed", skynet.call, victim(), "lua", "keep_all") end
+  end)
   test("coroutines that a script takes from the scheduler end there", function()
     local service = victim()
     local function steal(...) return { skynet.call(service, "lua", "steal", ...) } end

@@ -85,6 +85,16 @@ function command.eat_packed_string()
   skynet.pack(all)
 end
 
+-- Keeps all memory, down to the last small block, and the request.
+function command.keep_all()
+  local answer = skynet.response()
+  kept = { answer }
+  for _, size in ipairs { 1 << 16, 1 << 10, 1, 0 } do
+    pcall(function() while true do kept = { kept, size > 1 and string.rep("x", size) } end end)
+  end
+  skynet.send(".launcher", "lua", "KILL", skynet.self())
+end
+
 function command.eat_coroutines()
   local all = {}
   while true do all[#all + 1] = coroutine.create(print) end
