@@ -39,6 +39,7 @@ local function fails_when_interrupted(command)
 end
 
 skynet.start(function()
+  skynet.uniqueservice "multicastd"
   test("error objects that are tables end in an error", function() fails_alone(victim(), "raise_table") end)
   test("an error that is nil ends in an error", function() fails_alone(victim(), "raise_nil") end)
   test("an error whose text cannot be made ends in an error", function() fails_alone(victim(), "raise_untellable") end)
@@ -111,6 +112,28 @@ skynet.start(function()
       equal(core.send(service, skynet.PTYPE_LUA, 0, bytes), 0)
     end
     equal(skynet.call(service, "lua", "echo", "alive"), "alive")
+  end)
+  test("junk of every type harms neither the services of the system nor one that is dying", function()
+    local names = { ".launcher", ".service", ".cslave", "DATACENTER", skynet.queryservice "multicastd" }
+    for handle = 2, 5 do names[#names + 1] = handle end -- bootstrap, launcher, .cslave and its harbor
+    local function send_junk(to, type_max)
+      for type = 0, type_max do
+        for _, junk in ipairs { "", ("A"):rep(8), ("\xff"):rep(24) } do
+          core.send(to, type, type & 1, junk)
+          core.redirect(to, 0x1234, type, 5, junk)
+        end
+      end
+    end
+    for _, name in ipairs(names) do send_junk(name, 13) end
+    local service = victim()
+    skynet.send(service, "lua", "sleep", 5)
+    send_junk(service, 255)
+    skynet.kill(service)
+    raises("invalid address", skynet.call, service, "lua", "echo")
+    for index = 1, 5 do
+      equal({ name = names[index], pcall(skynet.call, names[index], "debug", "PING") }, { name = names[index], true })
+    end
+    equal(skynet.call(victim(), "lua", "echo", "alive"), "alive")
   end)
   test("what cannot be packed is refused where it is sent", function()
     local service = victim()

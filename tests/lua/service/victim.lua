@@ -135,6 +135,8 @@ end
 
 function command.wait() skynet.wait() end
 
+function command.sleep(cs) skynet.sleep(cs) end
+
 -- Resumes or closes coroutines that are the scheduler's, before, while and after they wait.
 local function never() skynet.call(skynet.self(), "lua", "wait") end
 local steals = {}
