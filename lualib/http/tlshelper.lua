@@ -49,7 +49,7 @@ end
 ---Reads the files of this service's contexts again, also those that the program has set. A context of
 ---which a file is bad stays as it is, and the error is raised.
 function M.reload()
-  M.servercontext():reload()
+  if server_context or not client_context then M.servercontext():reload() end
   if client_context then client_context:reload() end
 end
 

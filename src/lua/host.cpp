@@ -153,6 +153,13 @@ size_t StateMemory::take_warning() noexcept {
 
 // --- life
 
+// In protected mode: without memory the node must go on, even if somebody waits in vain.
+int Host::answer_everybody(lua_State* L) {
+  Scheduler* const scheduler = of(L).scheduler();
+  if (scheduler != nullptr) scheduler->answer_everybody(L);
+  return 0;
+}
+
 actor::ModuleFunctions Host::functions() noexcept {
   return {
       .create = []() noexcept -> void* { return new (std::nothrow) Host; },
@@ -166,7 +173,10 @@ actor::ModuleFunctions Host::functions() noexcept {
 Host::~Host() {
   if (state_ != nullptr) {
     Entered entered(*this);
-    if (scheduler_ != nullptr) scheduler_->answer_everybody(state_);
+    memory_.set_limit(0);  // it may be full, and whoever waits is to be told
+    lua_settop(state_, 0);
+    lua_pushcfunction(state_, answer_everybody);
+    lua_pcall(state_, 0, 0, 0);
     lua_close(state_);
     state_ = nullptr;
     active_.store(nullptr, std::memory_order_relaxed);  // read by this thread's handler
@@ -330,6 +340,7 @@ void Host::drop_scratch() noexcept {
 char* Host::scratch(size_t wanted) noexcept {
   if (wanted <= scratch_size_) return scratch_;
   const size_t size = std::max<size_t>(wanted, 256);
+  if (!memory_.admits(size)) return nullptr;
   auto* const grown = static_cast<char*>(std::realloc(scratch_, size));
   if (grown == nullptr) return nullptr;
   scratch_ = grown;

@@ -33,6 +33,8 @@ class StateMemory {
     return bytes_.load(std::memory_order_relaxed);  // a statistic
   }
   void set_limit(size_t bytes) noexcept { limit_ = bytes; }  // 0: none
+  // Whether so many more would stay within the limit, for what the service makes beside Lua.
+  bool admits(size_t more) const noexcept { return limit_ == 0 || bytes() + more <= limit_; }
   // The next warning to log, or 0. Told once for each doubling.
   size_t take_warning() noexcept;
 
@@ -106,6 +108,7 @@ class Host {
   static int on_launch(skynet_context* context, void* user, int type, int session, uint32_t source,
                        const void* data, size_t size) noexcept;
   static int build_and_load(lua_State* L);
+  static int answer_everybody(lua_State* L);
   static void strike(lua_State* L, lua_Debug* where);
   static void on_interrupt(int number) noexcept;
   void end_strikes(lua_State* coroutine) noexcept;

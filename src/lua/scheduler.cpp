@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "actor/system.hpp"
 #include "lua/profile.hpp"
@@ -39,8 +40,16 @@ int describe_error(lua_State* L) {
   return 1;
 }
 
+// It runs, or has resumed what runs. The scheduler's coroutines do so by themselves, too, when a
+// script resumes them.
+bool is_under_way(lua_State* thread) noexcept {
+  lua_Debug frame{};
+  return lua_status(thread) == LUA_OK && lua_getstack(thread, 0, &frame) != 0;
+}
+
 int close_variables(lua_State* L) {
   auto* const thread = static_cast<lua_State*>(lua_touserdata(L, 1));
+  if (is_under_way(thread)) return 0;
   Host& host = Host::of(L);
   lua_State* const outer = host.set_active(thread);
   lua_resetthread(thread);  // it does not raise
@@ -253,7 +262,16 @@ int Scheduler::wait(lua_State* L, int session, uint32_t target, lua_KFunction af
   coroutine.state = Coroutine::State::kWaiting;
   coroutine.waits_for = session;
   coroutine.target = target;
-  return lua_yieldk(L, 0, 0, after);
+  return lua_yieldk(L, 0, reinterpret_cast<lua_KContext>(after), continue_wait);
+}
+
+// What a script passes to the coroutine.resume() of a coroutine that waits is no answer: the
+// continuation would believe its pointer.
+int Scheduler::continue_wait(lua_State* L, int status, lua_KContext after) {
+  if (!std::exchange(Host::of(L).scheduler()->is_delivering_, false)) {
+    return luaL_error(L, "a coroutine of the service that waits is resumed by the program");
+  }
+  return reinterpret_cast<lua_KFunction>(after)(L, status, 0);
 }
 
 int Scheduler::wait_for_answer(lua_State* L, int session, int to, lua_KFunction after) {
@@ -325,11 +343,28 @@ void Scheduler::run_queues(lua_State* L) {
     if (Coroutine* woken = woken_.pop()) {
       finish_wait(L, *woken, woken->has_failed ? Outcome::kFailed : Outcome::kWoken, nullptr, 0);
     } else if (Coroutine* forked = forked_.pop()) {
-      resume(L, *forked, lua_gettop(forked->thread) - 1);
+      start(L, *forked);
     } else {
       return;
     }
   }
+}
+
+// With its function and the arguments on its stack.
+void Scheduler::start(lua_State* L, Coroutine& coroutine) {
+  lua_State* const thread = coroutine.thread;
+  const bool is_fresh = lua_status(thread) == LUA_OK && !is_under_way(thread);
+  if (!is_fresh || lua_gettop(thread) == 0) return end_stolen(L, coroutine);
+  resume(L, coroutine, lua_gettop(thread) - 1);
+}
+
+void Scheduler::end_stolen(lua_State* L, Coroutine& coroutine) {
+  skynet_error(context(), "error: a coroutine of the service was resumed or closed by the program");
+  answer_with_error(coroutine, nullptr);
+  forget_tokens_of(L, coroutine);
+  if (coroutine.is_traced) drop_trace(L, coroutine.thread);
+  call_protected(L, close_variables, coroutine.thread, 0);
+  discard(L, coroutine);
 }
 
 void Scheduler::resume(lua_State* L, Coroutine& coroutine, int arguments) {
@@ -375,7 +410,10 @@ void Scheduler::end_by_error(lua_State* L, Coroutine& coroutine, int status) {
   lua_pop(L, 1);
   if (coroutine.is_traced) drop_trace(L, coroutine.thread, "error");
   call_protected(L, close_variables, coroutine.thread, 0);
+  // There was no memory to tell the launcher: the end itself does.
+  const bool has_not_started = coroutine.starts_service && !host_.is_start_told;
   discard(L, coroutine);
+  if (has_not_started) skynet_command(context(), "EXIT", nullptr);
 }
 
 // `text` goes along where the configuration asks for it: a caller then reads what happened.

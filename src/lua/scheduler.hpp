@@ -8,7 +8,8 @@
 //      '---------- its function ends -------'  '-- kWoken <----' wakeup(): in the queue of the
 //      woken
 //
-// An error, a kill or a foreign yield ends a coroutine for good. Home: the service's worker.
+// An error, a kill or a foreign yield ends a coroutine for good; so does a script that resumes or
+// closes it by itself. Home: the service's worker.
 // Functions that take a lua_State may raise: no destructor of ours may be pending where they are
 // called.
 #pragma once
@@ -30,13 +31,14 @@ struct Coroutine {
   Coroutine* before = nullptr;  // among all of the service
   Coroutine* after = nullptr;
   State state = State::kPooled;
-  bool is_started = false;     // a function runs in it
-  bool owes_answer = false;    // it serves a request
-  bool is_wakeable = false;    // what it waits for is a wakeup(), or a timer, not an answer
-  bool has_timer = false;      // of the session it waits for
-  bool has_failed = false;     // woken because whoever owes the answer is gone
-  bool is_traced = false;      // the registry has its tag
-  bool is_trace_off = false;   // traceproto() wants none of its type
+  bool is_started = false;    // a function runs in it
+  bool owes_answer = false;   // it serves a request
+  bool is_wakeable = false;   // what it waits for is a wakeup(), or a timer, not an answer
+  bool has_timer = false;     // of the session it waits for
+  bool has_failed = false;    // woken because whoever owes the answer is gone
+  bool is_traced = false;     // the registry has its tag
+  bool is_trace_off = false;  // traceproto() wants none of its type
+  bool starts_service = false;
   bool calls_name = false;     // it waits for whoever has a name of the network: kNamesKey has it
   uint32_t source = 0;         // of the request
   int session = 0;             // of the request; 0: no answer is wanted
@@ -143,11 +145,14 @@ class Scheduler {
   void on_unknown(lua_State* L, const char* handler, int type, int session, uint32_t source,
                   const void* data, size_t size);
   void run_queues(lua_State* L);
+  void start(lua_State* L, Coroutine& coroutine);
   void finish_wait(lua_State* L, Coroutine& coroutine, Outcome outcome, const void* data,
                    size_t size);
   void resume(lua_State* L, Coroutine& coroutine, int arguments);
   void settle(lua_State* L, Coroutine& coroutine, int status);
   void end_by_error(lua_State* L, Coroutine& coroutine, int status);
+  void end_stolen(lua_State* L, Coroutine& coroutine);
+  static int continue_wait(lua_State* L, int status, lua_KContext after);
   void check_answered(lua_State* L, Coroutine& coroutine);
   void forget_responses_to(lua_State* L, uint32_t handle);
   void forget_tokens_of(lua_State* L, Coroutine& coroutine);
@@ -176,6 +181,7 @@ class Scheduler {
   Queue woken_;
   bool has_traces_ = false;
   uint32_t traces_ = 0;
+  bool is_delivering_ = false;          // from finish_wait() to continue_wait()
   const Incoming* incoming_ = nullptr;  // from on_message() to dispatch_protected()
   // Of the message being handled, for log lines.
   uint32_t message_source_ = 0;

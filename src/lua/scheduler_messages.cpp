@@ -60,7 +60,9 @@ int Scheduler::on_message(skynet_context* context, void* user, int type, int ses
   lua_pushcfunction(L, dispatch_protected);
   const int status = lua_pcall(L, 0, 0, 0);
   if (status != LUA_OK) {
-    self.host_.log_call_error(lua_tostring(L, -1), status, source, session, size);
+    // A number would be made a text here, where nothing catches a lack of memory.
+    const char* const text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : nullptr;
+    self.host_.log_call_error(text, status, source, session, size);
     lua_settop(L, 0);
     if (self.unserved_session_ != 0) send_error(context, source, self.unserved_session_);
     self.unserved_session_ = 0;
@@ -129,13 +131,16 @@ void Scheduler::finish_wait(lua_State* L, Coroutine& coroutine, Outcome outcome,
   coroutine.is_wakeable = false;
   coroutine.has_timer = false;
   coroutine.has_failed = false;
-  if (!coroutine.is_started) return resume(L, coroutine, lua_gettop(coroutine.thread) - 1);
+  if (!coroutine.is_started) return start(L, coroutine);
+  if (lua_status(coroutine.thread) != LUA_YIELD) return end_stolen(L, coroutine);
   if (coroutine.is_traced) trace_coroutine(L, coroutine.thread, "resume");
-  // There is room for these: wait() was called by a C function.
+  // There is room for these: wait() was called by a C function, and so is every other yield.
   lua_pushinteger(coroutine.thread, static_cast<int>(outcome));
   lua_pushlightuserdata(coroutine.thread, const_cast<void*>(data));
   lua_pushinteger(coroutine.thread, static_cast<lua_Integer>(size));
+  is_delivering_ = true;
   resume(L, coroutine, 3);
+  is_delivering_ = false;
 }
 
 void Scheduler::fail(Coroutine& coroutine) noexcept {

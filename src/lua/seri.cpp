@@ -58,7 +58,7 @@ class Writer {
     const size_t wanted = std::max<size_t>(at_ + bytes, 2 * at_);
     room_ = host_.scratch(wanted);
     if (room_ == nullptr)
-      luaL_error(L_, "not enough memory to pack %d bytes", static_cast<int>(wanted));
+      luaL_error(L_, "not enough memory to pack %I bytes", static_cast<lua_Integer>(wanted));
     limit_ = std::max<size_t>(wanted, 1);
   }
   void byte(char c) { *reserve(1) = c; }

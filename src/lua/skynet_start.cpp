@@ -141,6 +141,7 @@ int start(lua_State* L) {
   lua_pushvalue(L, 1);
   lua_pushcclosure(L, run_service, 2);
   lua_call(L, 2, 1);
+  if (Coroutine* const coroutine = Scheduler::of(L).find(L, -1)) coroutine->starts_service = true;
   set_init_thread(L);
   return 0;
 }

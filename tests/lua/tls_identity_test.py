@@ -49,7 +49,8 @@ class TlsIdentityTest(TlsIdentityCase):
         ports = {"tls_port_strict": self.start_server("good", *strict),
                  "tls_port_strict_12": self.start_server("good", *strict, "-tls1_2"),
                  "tls_port_names": self.start_server("good", *names)}
-        self.assert_stops(self.run_script("tls_identity_script", **self.settings(**ports)))
+        keys = {"certfile": self.certificates.certificate("default"), "keyfile": self.certificates.key("default")}
+        self.assert_stops(self.run_script("tls_identity_script", **self.settings(**ports, **keys)))
 
 
 if __name__ == "__main__":

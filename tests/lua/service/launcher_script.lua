@@ -128,6 +128,10 @@ skynet.start(function()
   test("a service that ends for lack of memory while it starts fails its LAUNCH", function()
     check.raises("call failed", launcher, "LAUNCH", "snlua", "memory_eater")
     check.equal(handle_of "memory_eater", nil)
+    for _, limit in ipairs { 1, 30000, 34000 } do  -- not even enough to fail in words
+      check.raises("call failed", launcher, "LAUNCH", "snlua", "memory_eater", limit)
+    end
+    check.equal(handle_of "memory_eater 30000", nil)
   end)
   test("a service whose error has no text fails its LAUNCH", function()
     check.raises("call failed", launcher, "LAUNCH", "snlua", "untellable_start")

@@ -71,12 +71,31 @@ local function test_clients()
   end)
 end
 
-local function test_servers()
+local function test_reloads()
+  test("a service that is a client only reads its certificate again", function() -- it has no certfile yet
+    copy("anna", "mine")
+    tls.clientcontext():set_cert(file "mine.crt", file "mine.key")
+    local context, seen = tls.newctx(), {}
+    context:set_cert(file "good.crt", file "good.key")
+    context:set_client_ca(file "authority.crt")
+    local port, listener = peers.listen(function(id)
+      local session = tls.newtls("server", context)
+      tls.init_responsefunc(id, session)()
+      seen[#seen + 1] = session:info().peer
+      tls.writefunc(id, session) "hello\n"
+      tls.closefunc(session, id)()
+    end)
+    meet(port)
+    copy("good", "mine")
+    tls.reload()
+    meet(port)
+    check.equal(seen, { "CN=anna", "CN=good" })
+    socket.close(listener)
+  end)
   test("the contexts of the service read all their files again", function()
     copy("good", "default")
     copy("a.test", "named")
-    local context = tls.servercontext()
-    context:set_cert(file "default.crt", file "default.key")
+    local context = tls.servercontext() -- default is certfile
     context:set_cert(file "named.crt", file "named.key", "a.test")
     local port, _, listener = peers.serve_tls { context = context }
     local function names()
@@ -93,6 +112,9 @@ local function test_servers()
     check.equal(names(), { "CN=anna", "CN=next" })
     socket.close(listener)
   end)
+end
+
+local function test_servers()
   test("a client that is refused hears why, and one that is optional goes in", function()
     local context = tls.newctx()
     context:set_cert(file "good.crt", file "good.key")
@@ -119,6 +141,7 @@ end
 skynet.start(function()
   skynet.fork(function()
     test_clients()
+    test_reloads()
     test_servers()
     check.done()
     skynet.exit()

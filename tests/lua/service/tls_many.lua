@@ -65,7 +65,10 @@ local kinds = {
     check.equal(say_hello(strict_port, context), false)
   end,
   function(_, context, strict_port)
-    check.raises("certificate required", say_hello, strict_port, context)
+    local fd, session = peers.connect(strict_port, nil, context)
+    check.raises("certificate required", tls.readfunc(fd, session))
+    tls.closefunc(session)()
+    socket.close(fd)
   end,
 }
 
