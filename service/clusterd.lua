@@ -40,11 +40,20 @@ end
 ---@field is_done boolean?
 ---@field result any the sender, or why there is none
 
+---f() when a service that we started has ended: killed, or by its memory limit.
+local function when_ended(service, f)
+  skynet.fork(function()
+    pcall(skynet.call, service, "debug", "LINK")
+    f()
+  end)
+end
+
 local function sender_at(node, host, port)
   local sender = senders[node]
   if not sender then
     sender = skynet.newservice("clustersender", node, node_name, host, port)
     senders[node] = sender
+    when_ended(sender, function() senders[node], is_ready[node] = nil, nil end)
   end
   return sender
 end
@@ -193,6 +202,7 @@ function command.proxy(_, node, name)
       proxy = proxies[full_name]
     else
       proxies[full_name] = proxy
+      when_ended(proxy, function() proxies[full_name] = nil end)
     end
   end
   skynet.retpack(proxy)

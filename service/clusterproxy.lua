@@ -18,12 +18,34 @@ skynet.forward_type({
 }, function()
   local clusterd = skynet.uniqueservice "clusterd"
   local sender = skynet.call(clusterd, "lua", "sender", node)
+
+  -- The sender has ended: another one for the block that it did not get.
+  local function renew(msg, size)
+    local is_reached, newer = pcall(skynet.call, clusterd, "lua", "sender", node)
+    if not is_reached then
+      skynet.trash(msg, size)
+      error(newer, 0)
+    end
+    sender = newer
+  end
+
+  local function ask(msg, size)
+    return pcall(skynet.rawcall, sender, "lua", skynet.pack("req", address, msg, size))
+  end
+
   skynet.dispatch("system", function(session, _, msg, size)
     if session == 0 then
+      if skynet.send(sender, "lua", "push", address, msg, size) then return end
+      renew(msg, size)
       skynet.send(sender, "lua", "push", address, msg, size)
-    else
-      local answer, bytes = skynet.rawcall(sender, "lua", skynet.pack("req", address, msg, size))
-      skynet.ret(skynet.tostring(answer, bytes))
+      return
     end
+    local is_done, answer, bytes = ask(msg, size)
+    if not is_done and tostring(answer):find("call to invalid address", 1, true) then
+      renew(msg, size)
+      is_done, answer, bytes = ask(msg, size)
+    end
+    if not is_done then error(answer, 0) end
+    skynet.ret(skynet.tostring(answer, bytes))
   end)
 end)

@@ -21,6 +21,21 @@ function cluster.get_sender(node)
   return sender
 end
 
+---Nothing was sent, because the sender has ended: the next call asks for another.
+local function forget(node, sender, msg, size)
+  skynet.trash(msg, size)
+  if senders[node] == sender then senders[node] = nil end
+end
+
+local function finish(node, sender, msg, size, is_done, ...)
+  if is_done then return ... end
+  local failure = ...
+  if type(failure) == "string" and failure:find("call to invalid address", 1, true) then
+    forget(node, sender, msg, size)
+  end
+  error(failure, 0)
+end
+
 ---Calls a service of another node. Raises when it fails, or when the node is lost or does not answer in
 ---time (the key cluster_call_timeout); the log says why.
 ---@param node string
@@ -29,7 +44,10 @@ end
 ---@return any ...
 function cluster.call(node, address, ...)
   local sender = senders[node]
-  if sender then return skynet.call(sender, "lua", "req", address, skynet.pack(...)) end
+  if sender then
+    local msg, size = skynet.pack(...)
+    return finish(node, sender, msg, size, pcall(skynet.call, sender, "lua", "req", address, msg, size))
+  end
   -- The arguments are as they are now, however long the node takes to come.
   local arguments = skynet.packstring(...)
   return skynet.call(cluster.get_sender(node), "lua", "req", address, arguments)
@@ -53,8 +71,9 @@ function cluster.send(node, address, ...)
   local sender = senders[node]
   local list = waiting[node]
   if sender and not list then
-    skynet.send(sender, "lua", "push", address, skynet.pack(...))
-    return
+    local msg, size = skynet.pack(...)
+    if skynet.send(sender, "lua", "push", address, msg, size) then return end
+    forget(node, sender, msg, size)
   end
   local message = { address, skynet.packstring(...) }
   if list then

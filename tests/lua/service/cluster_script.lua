@@ -120,6 +120,43 @@ skynet.start(function()
     equal(skynet.call(skynet.uniqueservice "clusterd", "lua", "senders"), { db = cluster.get_sender "db" })
   end)
 
+  test("senders and proxies that were killed are replaced", function()
+    local clusterd = skynet.uniqueservice "clusterd"
+    local proxy = cluster.proxy("db", "@sdb")
+    local function kill(what)
+      local count = 0
+      for handle, text in pairs(skynet.call(".launcher", "lua", "LIST")) do
+        if text:find(what, 1, true) then
+          skynet.kill(tonumber(handle:sub(2), 16))
+          count = count + 1
+        end
+      end
+      return count
+    end
+    local function kill_sender()
+      equal(kill "clustersender db", 1)
+      check.wait_until(function() return skynet.call(clusterd, "lua", "senders").db == nil end)
+    end
+    kill_sender()
+    raises("call to invalid address", cluster.call, "db", "@sdb", "echo", 1)
+    equal({ cluster.call("db", "@sdb", "echo", 1), skynet.call(proxy, "lua", "echo", 2) }, { 1, 2 })
+    kill_sender()
+    cluster.send("db", "@sdb", "keep", "sent")
+    skynet.send(proxy, "lua", "keep", "through")
+    local count = 0
+    check.wait_until(function()
+      count = count + #cluster.call("db", "@sdb", "kept")
+      return count == 2
+    end)
+    kill_sender()
+    equal(skynet.call(proxy, "lua", "echo", 3), 3)
+    raises("call to invalid address", cluster.call, "db", "@sdb", "echo", 3)
+    equal(kill "clusterproxy db @sdb", 1)
+    check.wait_until(function() return cluster.proxy("db", "@sdb") ~= proxy end)
+    equal(skynet.call(cluster.proxy("db", "@sdb"), "lua", "echo", 4), 4)
+    equal(cluster.call("db", "@sdb", "echo", 5), 5)
+  end)
+
   test("bad configurations change nothing", function()
     raises("call failed", cluster.reload, { db = 1 })
     raises("call failed", cluster.reload, { db = "127.0.0.1:1", other = "nowhere" })
