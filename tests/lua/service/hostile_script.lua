@@ -76,7 +76,7 @@ skynet.start(function()
     equal(steal "and_runs_the_queues", { true })
     fails_alone(service, "steal", "itself")
     raises("call failed", skynet.call, service, "lua", "steal", "and_exits")
-    raises("invalid address", skynet.call, service, "lua", "echo")
+    raises("call ", skynet.call, service, "lua", "echo") -- failed: it is leaving; or to an invalid address
   end)
   test("an endless loop can be interrupted", function() fails_when_interrupted("loop") end)
   test("an endless loop that catches errors can be interrupted", function() fails_when_interrupted("loop_protected") end)
