@@ -22,12 +22,18 @@ local function start_single_node()
   return start_or_abort "cdummy"
 end
 
-local function start_node_of_network(harbor)
-  skynet.error(string.format("bootstrap: harbor = %d is a node of a network; a single node has harbor = 0", harbor))
-  if skynet.getenv "standalone" then
-    start_or_abort "cmaster"
+--- The master of a harbor network, as many a single node is configured (Skynet's own example is): nobody can join it.
+local function start_master_alone(harbor)
+  local standalone = skynet.getenv "standalone"
+  if not standalone then
+    skynet.error(string.format("bootstrap: harbor = %d without standalone is one of several nodes: such networks are not there, "
+      .. "skynet.cluster is (harbor = 0): the node ends", harbor))
+    skynet.abort()
+    skynet.exit()
   end
-  return start_or_abort "cslave"
+  skynet.error(string.format("bootstrap: harbor = %d, and networks of several nodes are not there: this node is alone, "
+    .. "nothing listens on standalone = %s", harbor, standalone))
+  return start_or_abort "cdummy"
 end
 
 local function start_tls()
@@ -42,7 +48,7 @@ skynet.start(function()
   skynet.name(".launcher", assert(skynet.launch("snlua", "launcher"), "bootstrap: no launcher"))
 
   local harbor = tonumber(skynet.getenv "harbor" or 0)
-  skynet.name(".cslave", harbor == 0 and start_single_node() or start_node_of_network(harbor))
+  skynet.name(".cslave", harbor == 0 and start_single_node() or start_master_alone(harbor))
 
   if skynet.getenv "standalone" then
     skynet.name("DATACENTER", skynet.newservice "datacenterd")

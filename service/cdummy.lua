@@ -1,4 +1,4 @@
--- `.cslave` of a node without a network (harbor = 0): keeps global names for this node alone.
+-- `.cslave` of a node without a network, or alone in its network: keeps global names for this node.
 
 local skynet = require "skynet"
 require "skynet.manager"
@@ -54,7 +54,7 @@ function command.LINK()
 end
 
 function command.CONNECT(_, id)
-  error(string.format("Can't connect to node %s: this is a single node (harbor = 0)", id))
+  error(string.format("Can't connect to node %s: this node is alone", id))
 end
 
 --- Answered when the master is lost: here it goes with this service.
@@ -68,10 +68,6 @@ skynet.dispatch("lua", function(session, _, name, ...)
 end)
 
 skynet.start(function()
-  local id = tonumber(skynet.getenv "harbor" or 0)
-  if id ~= 0 then
-    error(string.format("cdummy is for a single node, but harbor = %d", id))
-  end
-  harbor = skynet.launch("harbor", id, skynet.self())
+  harbor = skynet.launch("harbor", skynet.getenv "harbor" or 0, skynet.self())
     or error("cdummy: service harbor does not start")
 end)

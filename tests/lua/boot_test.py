@@ -61,12 +61,19 @@ class BootTest(LuaTest):
         node.wait_for_line(r"harbor = 0 means a single node: standalone must not be set")
         self.assertNotIn("boot probe runs", node.log())
 
-    def test_a_node_of_a_network_says_what_it_misses_and_ends(self):
-        node = self.start_lua("boot_probe", harbor=1)
+    def test_one_of_several_nodes_says_that_there_are_none_and_ends(self):
+        node = self.start_lua("boot_probe", harbor=2)
         self.assertEqual(node.wait(), 0, node.story())
-        self.assertIn("bootstrap: harbor = 1 is a node of a network; a single node has harbor = 0", node.log())
-        self.assertRegex(node.log(), "Can't load service cslave:")
-        self.assertRegex(node.log(), "bootstrap: service cslave does not start .*the node ends")
+        self.assertRegex(node.log(), "bootstrap: harbor = 2 without standalone is one of several nodes: .*: the node ends")
+        self.assertNotIn("boot probe runs", node.log())
+
+    def test_a_master_is_alone_and_runs_everything(self):
+        node = self.run_script("master_script", harbor=1, standalone="0.0.0.0:2013", address="127.0.0.1:2526",
+                               master="127.0.0.1:2013")
+        node.wait_for_line(r"^\[:01000002\] bootstrap: harbor = 1, .*this node is alone, nothing listens on .*2013$")
+        self.assertEqual(node.listening_ports(), [])
+        self.assertNotRegex(node.log(), "(?i)error")
+        self.assert_stops(node)
 
     def test_the_loader_finds_services_in_folders_of_their_own(self):
         source = (HERE / "service" / "loader_probe" / "main.lua").read_text()
