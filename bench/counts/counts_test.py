@@ -52,6 +52,11 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(said, r"shared_index +3.05 times table_index, at most 3 +TOO MANY")
 
+    def test_what_only_others_are_measured_by_may_change(self):
+        status, said = self.judge(dict(table_index=10.0, timer=1.0), dict(table_index=8.0, timer=1.0))
+        self.assertEqual(status, 0)
+        self.assertRegex(said, r"table_index +expected +10.0 +measured +8.0 +-20.0%")
+
     def test_expected_json_knows_exactly_the_paths_that_are_walked(self):
         expected = counts.json.loads(counts.EXPECTED.read_text(encoding="ascii"))
         self.assertEqual(set(expected["instructions"]), set(counts.PATHS))
