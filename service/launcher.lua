@@ -56,10 +56,7 @@ local function look_for_dead()
   end
   skynet.timeout(LOOK_CS, look_for_dead)
   for handle in pairs(launches) do
-    if not is_alive(handle) then
-      services[handle] = nil
-      settle(handle, false)
-    end
+    if not is_alive(handle) then command.ERROR(handle) end
   end
 end
 

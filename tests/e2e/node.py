@@ -296,5 +296,11 @@ def receive_all(connection):
     return bytes(received)
 
 
+def cuts_near_ends(length, count=3, distance=5):
+    """Where to cut `count` frames of so many bytes each: near the beginning and the end of each of them."""
+    near = {end * length + d for end in range(count + 1) for d in range(-distance, distance + 1)}
+    return sorted(cut for cut in near if 0 <= cut <= count * length)
+
+
 def frame(payload, header=2):
     return len(payload).to_bytes(header, "big") + payload

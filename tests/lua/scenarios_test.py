@@ -10,7 +10,7 @@ import threading
 import unittest
 
 from lua_node import LuaTest, full_or
-from node import SANITIZE, connect, for_each_mode, frame, receive_all, receive_exactly, wait_until
+from node import SANITIZE, connect, cuts_near_ends, for_each_mode, frame, receive_all, receive_exactly, wait_until
 
 
 def reset(client):
@@ -74,9 +74,7 @@ class GateTest(LuaTest):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for size in (1, 2, 255, 256, 65534, 65535):
                 stream = frame(bytes(i * 7 & 0x3f for i in range(size))) * 3
-                length = len(stream) // 3
-                near = {end + d for end in (0, length, 2 * length, 3 * length) for d in range(-4, 5)}
-                for cut in sorted(c for c in near if 0 <= c <= len(stream)):
+                for cut in cuts_near_ends(len(stream) // 3):
                     for part in (stream[:cut], stream[cut:]):
                         client.sendall(part)
                     self.assertEqual(receive_exactly(client, len(stream)), stream, (size, cut))

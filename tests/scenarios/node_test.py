@@ -16,7 +16,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from node import (BUILD, SANITIZE, Node, NodeTest, connect, config_text, frame, free_port,  # noqa: E402
+from node import (BUILD, SANITIZE, Node, NodeTest, connect, config_text, cuts_near_ends, frame, free_port,  # noqa: E402
                   full_or, receive_all, receive_exactly, run_skyloom, wait_until)
 
 NET_THREADS = (0, 1, 4)
@@ -365,9 +365,7 @@ class ScenarioTest(NodeTest):
                     payload = bytes(i * 7 & 0xff for i in range(size))
                     stream = frame(payload, header) * 3
                     expected = stream if size else b""
-                    length = len(stream) // 3
-                    near = {end + d for end in (0, length, 2 * length, 3 * length) for d in range(-5, 6)}
-                    for cut in sorted(c for c in near if 0 <= c <= len(stream)):
+                    for cut in cuts_near_ends(len(stream) // 3):
                         for part in (stream[:cut], stream[cut:]):
                             client.sendall(part)
                         self.assertEqual(receive_exactly(client, len(expected)), expected, (size, cut))

@@ -1,9 +1,22 @@
 -- What the tests of TLS share: clients and servers on this machine.
+local skynet = require "skynet"
 local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 local tls = require "http.tlshelper"
 
 local peers = {}
+
+local FOLDER = skynet.getenv "tls_folder"
+
+--- The port of the test's server of that name.
+function peers.port_of(name)
+  return tonumber(skynet.getenv("tls_port_" .. name))
+end
+
+--- A file of the folder with the certificates.
+function peers.file(name)
+  return FOLDER .. "/" .. name
+end
 
 --- A listener whose sockets are given to f(id), started.
 function peers.listen(f)

@@ -6,16 +6,7 @@ local tls = require "http.tlshelper"
 local check = require "check"
 local peers = require "tls_peers"
 local test = check.test
-
-local FOLDER = skynet.getenv "tls_folder"
-
-local function port_of(name)
-  return tonumber(skynet.getenv("tls_port_" .. name))
-end
-
-local function file(name)
-  return FOLDER .. "/" .. name
-end
+local port_of, file = peers.port_of, peers.file
 
 local function copy(from, to)
   for _, suffix in ipairs { ".crt", ".key" } do

@@ -6,14 +6,13 @@ local check = require "check"
 local peers = require "tls_peers"
 local test = check.test
 
-local FOLDER = skynet.getenv "tls_folder"
 local PORT = tonumber(skynet.getenv "tls_port")
 
 --- What the server answers, and whom its certificate names.
 local function ask(host, identity)
   local context = tls.newctx()
-  context:set_ca(FOLDER .. "/authority.crt")
-  local stem = identity and FOLDER .. "/" .. identity
+  context:set_ca(peers.file "authority.crt")
+  local stem = identity and peers.file(identity)
   if stem then context:set_cert(stem .. ".crt", stem .. ".key") end
   local fd, session = peers.connect(PORT, host, context)
   local is_done, answer = pcall(function()

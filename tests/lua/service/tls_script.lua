@@ -8,16 +8,7 @@ local check = require "check"
 local peers = require "tls_peers"
 local test = check.test
 local listen, connect, serve_tls = peers.listen, peers.connect, peers.serve_tls
-
-local FOLDER = skynet.getenv "tls_folder"
-
-local function port_of(name)
-  return tonumber(skynet.getenv("tls_port_" .. name))
-end
-
-local function file(name)
-  return FOLDER .. "/" .. name
-end
+local port_of, file = peers.port_of, peers.file
 
 local function test_clients()
   test("a server of openssl is verified, and bytes go both ways", function()
