@@ -1,5 +1,6 @@
 // skynet_malloc.h and the allocator statistics that stock modules import. The process-wide
-// allocator is left alone (D-01, ADR 0007): figures are the C library's own.
+// allocator is left alone (D-01, ADR 0007): figures are the C library's own, and what Lua states
+// have beside it.
 #include <malloc.h>
 #include <stdint.h>
 
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "os/slab_pool.hpp"
 #include "skynet/malloc_hook.h"
 #include "skynet/skynet.h"
 
@@ -25,7 +27,8 @@ void* skynet_lalloc(void* block, size_t /*osize*/, size_t nsize) {
 }
 
 size_t malloc_used_memory(void) {
-  return mallinfo2().uordblks + mallinfo2().hblkhd;
+  const struct mallinfo2 figures = ::mallinfo2();
+  return figures.uordblks + figures.hblkhd + skyloom::os::SlabPool::of_process().used_bytes();
 }
 size_t malloc_memory_block(void) {
   return mallinfo2().hblks;

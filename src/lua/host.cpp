@@ -122,25 +122,42 @@ void* StateMemory::allocate(void* user, void* block, size_t old_size, size_t new
 
 // As realloc(), but that a size of 0 frees.
 void* StateMemory::move(void* block, size_t old_size, size_t new_size) noexcept {
-  if (block != nullptr && !room_.owns(block)) {
+  const bool is_in_room = block != nullptr && room_.owns(block);
+  const bool is_in_slab = slabs_ != nullptr && StateSlabs::owns(block);
+  if (block != nullptr && !is_in_room && !is_in_slab) {
     if (new_size != 0) return std::realloc(block, new_size);
     std::free(block);
     return nullptr;
   }
-  if (old_size != 0 && StateRoom::fits(old_size, new_size)) return block;
   void* fresh = nullptr;
   if (new_size != 0) {
-    if (kHasRooms) fresh = room_.allocate(new_size);
+    if (is_in_room && StateRoom::fits(old_size, new_size)) return block;
+    if (is_in_slab && StateSlabs::fits(block, new_size)) return block;
+    fresh = allocate_small(new_size);
     if (fresh == nullptr && new_size < old_size)
       return block;  // Lua counts on it: this never fails
     if (fresh == nullptr) fresh = std::malloc(new_size);
     if (fresh == nullptr) return nullptr;
+    if (block != nullptr) std::memcpy(fresh, block, std::min(old_size, new_size));
   }
-  if (block != nullptr) {
-    if (fresh != nullptr) std::memcpy(fresh, block, std::min(old_size, new_size));
+  if (is_in_room) {
     room_.release(block, old_size);
+  } else if (is_in_slab) {
+    slabs_->release(block);
   }
   return fresh;
+}
+
+// Null: malloc() has to do.
+void* StateMemory::allocate_small(size_t size) noexcept {
+  if (!kHasRooms || size > kSmallBytesMax) return nullptr;
+  if (void* const block = room_.allocate(size)) return block;
+  if (slabs_ == nullptr) {
+    if (bytes() < kSlabsFromBytes) return nullptr;
+    slabs_.reset(new (std::nothrow) StateSlabs);
+    if (slabs_ == nullptr) return nullptr;
+  }
+  return slabs_->allocate(size);
 }
 
 size_t StateMemory::take_warning() noexcept {

@@ -10,9 +10,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <lua.hpp>
+#include <memory>
 
 #include "actor/modules.hpp"
 #include "lua/state_room.hpp"
+#include "lua/state_slabs.hpp"
 
 struct skynet_context;
 
@@ -25,6 +27,8 @@ class Scheduler;
 class StateMemory {
  public:
   static constexpr size_t kWarningBytes = size_t{32} << 20;  // the first; then at each doubling
+  // Below it slabs would cost more than they spare: one that is nearly empty for each size.
+  static constexpr size_t kSlabsFromBytes = size_t{128} << 10;
 
   // What lua_newstate() takes; `user` is the Host.
   static void* allocate(void* user, void* block, size_t old_size, size_t new_size) noexcept;
@@ -39,10 +43,15 @@ class StateMemory {
   size_t take_warning() noexcept;
 
  private:
+  static constexpr size_t kSmallBytesMax = StateRoom::kBlockBytesMax;
+  static_assert(kSmallBytesMax == StateSlabs::kBlockBytesMax);
+
   void* move(void* block, size_t old_size, size_t new_size) noexcept;
+  void* allocate_small(size_t size) noexcept;
 
   std::atomic<size_t> bytes_{0};  // one writer
   StateRoom room_;
+  std::unique_ptr<StateSlabs> slabs_;  // once it is large
   size_t limit_ = 0;
   size_t warn_at_ = kWarningBytes;
   bool is_warning_due_ = false;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace skyloom::lua {
 
@@ -16,15 +17,27 @@ class StateRoom {
   static constexpr size_t kBytes = size_t{28} << 10;
   static constexpr size_t kBlockBytesMax = 512;  // larger ones come and go: they would leave holes
 
-  StateRoom() noexcept = default;
+  StateRoom() noexcept { free_.fill(kNone); }
   ~StateRoom();
   StateRoom(const StateRoom&) = delete;
   StateRoom& operator=(const StateRoom&) = delete;
 
   // Aligned as malloc() aligns; null: it does not fit.
-  void* allocate(size_t size) noexcept;
+  void* allocate(size_t size) noexcept {
+    if (size > kBlockBytesMax) return nullptr;
+    uint16_t& first = free_[units(size)];
+    if (first == kNone) return used_ + units(size) > kUnits ? nullptr : carve(units(size));
+    std::byte* const block = memory_ + first * kUnitBytes;
+    std::memcpy(&first, block, sizeof first);
+    return block;
+  }
   // A block of this room, with the size it was asked for with.
-  void release(void* block, size_t size) noexcept;
+  void release(void* block, size_t size) noexcept {
+    uint16_t& first = free_[units(size)];
+    std::memcpy(block, &first, sizeof first);
+    const auto offset = static_cast<size_t>(static_cast<std::byte*>(block) - memory_);
+    first = static_cast<uint16_t>(offset / kUnitBytes);
+  }
   bool owns(const void* block) const noexcept {
     return reinterpret_cast<uintptr_t>(block) - reinterpret_cast<uintptr_t>(memory_) < kBytes;
   }
@@ -33,13 +46,13 @@ class StateRoom {
 
  private:
   static constexpr size_t kUnitBytes = 16;
-  static constexpr size_t kYoungStateBytes = size_t{60} << 10;  // once its script has been loaded
+  static constexpr size_t kUnits = kBytes / kUnitBytes;
   static constexpr uint16_t kNone = 0xffff;
   static size_t units(size_t size) noexcept { return (size + kUnitBytes - 1) / kUnitBytes; }
+  void* carve(size_t units) noexcept;
 
-  std::byte* memory_ = nullptr;
-  uint16_t used_ = 0;  // units that have ever been given out
-  bool is_open_ = false;
+  std::byte* memory_ = nullptr;  // from the first block on
+  uint16_t used_ = 0;            // units that have ever been given out
   std::array<uint16_t, kBlockBytesMax / kUnitBytes + 1> free_;  // by size: the first, in units
 };
 

@@ -78,42 +78,6 @@ TEST(StateRoom, LargeBlocksDoNotBelongThere) {
   EXPECT_FALSE(room.owns(nullptr));
 }
 
-TEST(StateMemory, KeepsContentAndCountsEveryByteWhereverABlockLies) {
-  testing::TestRandom random;
-  Host host;
-  std::map<void*, Block> blocks;
-  size_t bytes = 0;
-  for (int step = 0; step < 20000; ++step) {
-    void* block = nullptr;
-    Block before{0, 0};
-    if (random.below(3) != 0 && !blocks.empty()) {
-      auto chosen = blocks.begin();
-      std::advance(chosen, static_cast<int>(random.below(static_cast<uint32_t>(blocks.size()))));
-      block = chosen->first;
-      before = chosen->second;
-      ASSERT_TRUE(is_filled(block, before.size, before.fill));
-      blocks.erase(chosen);
-    }
-    const bool is_freed = block != nullptr && random.below(2) == 0;
-    const size_t size = is_freed ? 0 : 1 + random.below(2 * StateRoom::kBlockBytesMax);
-    void* const fresh =
-        StateMemory::allocate(&host, block, block == nullptr ? 5 : before.size, size);
-    bytes += size - before.size;
-    ASSERT_EQ(host.memory().bytes(), bytes);
-    if (size == 0) {
-      ASSERT_EQ(fresh, nullptr);
-      continue;
-    }
-    ASSERT_NE(fresh, nullptr);
-    ASSERT_TRUE(is_filled(fresh, std::min(size, before.size), before.fill));
-    const auto fill = static_cast<unsigned char>(step);
-    std::memset(fresh, fill, size);
-    ASSERT_TRUE(blocks.emplace(fresh, Block{size, fill}).second);
-  }
-  for (const auto& [block, what] : blocks) StateMemory::allocate(&host, block, what.size, 0);
-  EXPECT_EQ(host.memory().bytes(), 0u);
-}
-
 // Lua takes a block that does not shrink for broken memory, also when there is no memory.
 TEST(StateMemory, ABlockOfAFullRoomShrinksWhereItLies) {
   Host host;
