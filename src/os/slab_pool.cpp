@@ -89,6 +89,9 @@ bool SlabPool::map_chunk() noexcept {
     ::munmap(chunk, kChunkBytes);
     return false;
   }
+  // Slabs go back to the kernel one by one, and huge pages as a whole. A kernel without them
+  // refuses.
+  ::madvise(chunk, kChunkBytes, MADV_NOHUGEPAGE);
   s_chunks[chunk_of(chunk)].store(true, std::memory_order_relaxed);  // take() publishes it
   fresh_ = chunk;
   fresh_bytes_ = kChunkBytes;
