@@ -84,7 +84,7 @@ void try_options(std::string_view text) {
     return;
   }
   const int tag = static_cast<int>(options->client_tag);
-  FUZZ_REQUIRE(tag != 0 && tag != 2 && tag != 4 && tag != 5 && tag != 6);
+  FUZZ_REQUIRE(tag != 0 && tag != 2 && tag != 4 && tag != 5);
   FUZZ_REQUIRE(options->connections_max > 0);
   FUZZ_REQUIRE(!options->host.empty());
   const std::string plain = std::string(options->framing == Framing::kLength16 ? "S " : "L ") +

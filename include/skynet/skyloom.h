@@ -31,8 +31,9 @@ int skyloom_socket_framing(struct skynet_context* context, int id, int framing,
  * session, the frame as payload; everything else still goes to the owner. `source` 0: the caller.
  * `to` 0: back to the owner, as DATA. For what the peer sends after the call. Frames that the
  * owner got before are the owner's to pass on. 0, or -1 for a type beyond 255 or one whose payloads
- * hold pointers (PTYPE_MULTICAST, PTYPE_SYSTEM, PTYPE_HARBOR, PTYPE_SOCKET): what a peer sends must
- * never be read as one. An unknown id is ignored. Any thread. */
+ * hold pointers (PTYPE_MULTICAST, PTYPE_SYSTEM, PTYPE_HARBOR): what a peer sends must never be read
+ * as one. A PTYPE_SOCKET message with a source is no event of the runtime. An unknown id is
+ * ignored. Any thread. */
 int skyloom_socket_route(struct skynet_context* context, int id, uint32_t to, uint32_t source,
                          int type, int session);
 

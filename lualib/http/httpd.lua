@@ -104,9 +104,11 @@ local function write_chunks(write, start, next_piece, header)
 end
 
 local function write_response(write, code, body, header)
-  if math.type(code) ~= "integer" or code < 100 or code > 999 then
+  local number = math.tointeger(code) -- Skynet takes what reads as one: "200", 200.0
+  if not number or number < 100 or number > 999 then
     error(string.format("status code %s is not between 100 and 999", code), 0)
   end
+  code = number
   local start = string.format("HTTP/1.1 %d %s", code, reasons[code] or "")
   if body == nil then
     write(http.message(start, header))

@@ -38,16 +38,21 @@ local function default_body(method)
   return (method == "POST" or method == "PUT" or method == "PATCH") and ""
 end
 
+-- Skynet sends a path with spaces and text in UTF-8 as it is, and servers read it; escaped it means the same to them.
+local function escape_text(url)
+  return (string.gsub(url, "[ \x80-\xff]", function(byte) return string.format("%%%02X", string.byte(byte)) end))
+end
+
 --- The text of a request. Raises for what would end a line early, or is no method or target.
 ---@param method string
 ---@param host string for the field `host`, unless the header has one
----@param url string path and query, escaped
+---@param url string path and query; spaces and bytes beyond ASCII are escaped here
 ---@param header? table<string, any> values: text, number, or a list of these
 ---@param content? string
 ---@return string
 function M.request_text(method, host, url, header, content)
   if not http.is_token(method) then error(string.format("http method %q is no token", method), 0) end
-  if url == "" then url = "/" end
+  url = url == "" and "/" or escape_text(url)
   if not http.is_target(url) then
     error(string.format("http url %q has bytes that must be escaped", url), 0)
   end

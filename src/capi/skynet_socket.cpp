@@ -217,8 +217,8 @@ int skyloom_socket_framing(skynet_context* /*context*/, int id, int framing,
 
 int skyloom_socket_route(skynet_context* context, int id, uint32_t to, uint32_t source, int type,
                          int session) {
-  const bool holds_pointers = type == PTYPE_MULTICAST || type == PTYPE_SYSTEM ||
-                              type == PTYPE_HARBOR || type == PTYPE_SOCKET;
+  const bool holds_pointers =
+      type == PTYPE_MULTICAST || type == PTYPE_SYSTEM || type == PTYPE_HARBOR;
   if (type < 0 || type > 0xff || holds_pointers) return -1;
   on_socket(id, [&](Node& node, SocketId socket) {
     node.network().set_route(socket, {.to = to,

@@ -1,8 +1,20 @@
 #include "lua/context.hpp"
 
+#include <cstdio>
+
 #include "skynet/skynet.h"
 
 namespace skyloom::lua {
+namespace {
+
+// The message of PTYPE_SOCKET that a service has sent and a script on this thread is given.
+struct Foreign {
+  const void* data = nullptr;
+  uint32_t source = 0;
+};
+thread_local Foreign t_foreign;
+
+}  // namespace
 
 skynet_context* context_of(lua_State* L) {
   lua_getfield(L, LUA_REGISTRYINDEX, kContextField);
@@ -12,14 +24,23 @@ skynet_context* context_of(lua_State* L) {
   return context;
 }
 
-bool refuse_forged_event(skynet_context* context, int type, int session, uint32_t source) noexcept {
-  if (type != PTYPE_SOCKET || source == 0) return false;
-  skynet_error(context,
-               "error: a socket event that :%08x sent is refused: only the runtime's are believed, "
-               "hand the socket over instead",
-               source);
-  if (session != 0) skynet_send(context, 0, source, PTYPE_ERROR, session, nullptr, 0);
-  return true;
+GivenMessage::GivenMessage(int type, uint32_t source, const void* data) noexcept
+    : outer_data_(t_foreign.data), outer_source_(t_foreign.source) {
+  if (type == PTYPE_SOCKET && source != 0) t_foreign = {data, source};
+}
+
+GivenMessage::~GivenMessage() {
+  t_foreign = {outer_data_, outer_source_};
+}
+
+void check_genuine_event(lua_State* L, const void* data) {
+  if (data == nullptr || data != t_foreign.data) return;
+  char source[16];  // lua_pushfstring has no %x
+  std::snprintf(source, sizeof source, ":%08x", t_foreign.source);
+  luaL_error(L,
+             "a socket event that %s sent is refused: only the runtime's are believed, hand the "
+             "socket over instead",
+             source);
 }
 
 }  // namespace skyloom::lua

@@ -15,9 +15,22 @@ inline constexpr const char* kContextField = "skynet_context";
 // The service of this state; raises "Init skynet context first" where there is none.
 skynet_context* context_of(lua_State* L);
 
-// A PTYPE_SOCKET message holds a pointer that scripts free: only the runtime's, which have no
-// source, are believed. True: this one is of a service; it has been logged and answered as failed,
-// and no script may see it.
-bool refuse_forged_event(skynet_context* context, int type, int session, uint32_t source) noexcept;
+// While it lives, a script is given this message. One of PTYPE_SOCKET that has a source is a
+// service's: its bytes are what that service likes, and taken for an event they would be a pointer
+// of its choice, which scripts free. May be nested.
+class GivenMessage {
+ public:
+  GivenMessage(int type, uint32_t source, const void* data) noexcept;
+  ~GivenMessage();
+  GivenMessage(const GivenMessage&) = delete;
+  GivenMessage& operator=(const GivenMessage&) = delete;
+
+ private:
+  const void* const outer_data_;
+  const uint32_t outer_source_;
+};
+
+// Raises when `data` is a service's, no event of the runtime.
+void check_genuine_event(lua_State* L, const void* data);
 
 }  // namespace skyloom::lua

@@ -116,9 +116,9 @@ int run_callback(lua_State* L) {
   return 0;
 }
 
-int on_message(skynet_context* context, void* user, int type, int session, uint32_t source,
+int on_message(skynet_context*, void* user, int type, int session, uint32_t source,
                const void* data, size_t size) noexcept {
-  if (refuse_forged_event(context, type, session, source)) return 0;
+  const GivenMessage given(type, source, data);
   auto* const L = static_cast<lua_State*>(user);
   Host& host = Host::of(L);
   const Host::Entered entered(host);
@@ -136,7 +136,6 @@ int on_message(skynet_context* context, void* user, int type, int session, uint3
 
 int on_message_kept(skynet_context* context, void* user, int type, int session, uint32_t source,
                     const void* data, size_t size) noexcept {
-  if (refuse_forged_event(context, type, session, source)) return 0;
   on_message(context, user, type, session, source, data, size);
   return 1;  // the script owns every message
 }

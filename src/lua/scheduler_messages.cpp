@@ -51,7 +51,7 @@ struct Scheduler::Incoming {
 
 int Scheduler::on_message(skynet_context* context, void* user, int type, int session,
                           uint32_t source, const void* data, size_t size) noexcept {
-  if (refuse_forged_event(context, type, session, source)) return 0;
+  const GivenMessage given(type, source, data);
   Scheduler& self = *static_cast<Scheduler*>(user);
   const Host::Entered entered(self.host_);
   lua_State* const L = self.host_.state();
@@ -257,7 +257,7 @@ void Scheduler::on_unknown(lua_State* L, const char* handler, int type, int sess
     if (!is_response) push_protocol_name(L, type);
     return lua_call(L, is_response ? 4 : 5, 0);
   }
-  if (type == PTYPE_SOCKET) drop_socket_data(data, size);
+  if (type == PTYPE_SOCKET && source == 0) drop_socket_data(data, size);
   constexpr size_t kTextMax = 1024;
   const int shown = static_cast<int>(std::min(size, kTextMax));
   const auto* text = static_cast<const char*>(data == nullptr ? "" : data);

@@ -59,10 +59,11 @@ std::optional<Handle> parse_handle(std::string_view text) noexcept {
   return Handle{*value};
 }
 
-// A type whose payloads hold pointers would let a client choose what gets freed.
+// A type whose payloads hold pointers would let a client choose what gets freed. kSocket is let
+// through: a gate is a source, and only what has none is taken for an event.
 bool may_carry_frames(MessageType type) noexcept {
   return type != MessageType::kMulticast && type != MessageType::kSystem &&
-         type != MessageType::kHarbor && type != MessageType::kSocket;
+         type != MessageType::kHarbor;
 }
 
 constexpr std::string_view kUnixPrefix = "unix:";
@@ -226,6 +227,9 @@ std::string parse_option(std::string_view word, ListenOptions& into) {
     row.set(into, *number);
     return {};
   }
+  // Skynet's gate reads no further than its five words, and programs give it more: the size of a
+  // buffer that it once had.
+  if (equals == std::string_view::npos) return {};
   return "\"" + std::string(word) + "\": is no option of a gate";
 }
 
@@ -256,7 +260,7 @@ base::Result<GateOptions, std::string> parse_gate_options(std::string_view text)
   if (!type) return bad_field("client_tag", tag, "0..255");
   if (*type != 0) options.client_tag = MessageType{*type};
   if (!may_carry_frames(options.client_tag)) {
-    return bad_field("client_tag", tag, "a type without pointers in it: not 2, 4, 5 or 6");
+    return bad_field("client_tag", tag, "a type without pointers in it: not 2, 4 or 5");
   }
   const std::optional<uint32_t> most = parse_number<uint32_t>(connections);
   if (!most || *most == 0) return bad_field("max", connections, "a number of connections above 0");

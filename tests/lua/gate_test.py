@@ -8,7 +8,7 @@ import struct
 import unittest
 
 from lua_node import LuaTest
-from node import connect, for_each_mode, frame, receive_all, wait_until
+from node import connect, for_each_mode, frame, free_port, receive_all, receive_exactly, wait_until
 
 
 def end_of(client):
@@ -90,6 +90,18 @@ class GateTest(LuaTest):
             node.wait_for_line(rf"watchdog: error {fd} Connection reset by peer$")
             node.wait_for_line(rf"watchdog: close {fd}$")
         self.assertEqual(len(re.findall(r"watchdog: close", node.log())), 3)
+        self.assert_stops(node)
+
+    # Servers in the field give their gate this tag; to refuse it was to refuse them. The payloads look like events.
+    def test_frames_of_the_c_gate_reach_a_script_as_messages_of_the_type_of_sockets(self):
+        port = free_port()
+        node = self.start_lua("socket_tag", gate_port=port)
+        node.wait_for_port(port)
+        for payload in (b"x", struct.pack("<iiiiQ", 1, 1, 8, 0, 0x4141414141414141), b"y" * 65535):
+            for _ in range(2):
+                with connect(port) as client:
+                    client.sendall(frame(payload) + frame(payload))
+                    self.assertEqual(receive_exactly(client, 2 * len(frame(payload))), 2 * frame(payload))
         self.assert_stops(node)
 
     def test_a_client_that_cannot_be_written_to_is_closed_at_once(self):

@@ -209,8 +209,8 @@ class SocketdriverTest(LuaTest):
             self.probe(code)
             self.assertEqual(self.probe("return 'alive'"), "alive")
         for source in (handle.zfill(8), "00000063", "00000abc"):
-            self.node.wait_for_line(rf"^\[:{handle.zfill(8)}\] error: a socket event that :{source} sent is refused: "
-                                    "only the runtime's are believed, hand the socket over instead$")
+            self.node.wait_for_line(rf"^\[:{handle.zfill(8)}\] lua call \[.*a socket event that :{source} sent is refused: "
+                                    "only the runtime's are believed, hand the socket over instead")
 
     def test_frames_come_whole_however_they_arrive(self):
         listener, port = self.listen()

@@ -140,7 +140,7 @@ local function is_satisfied(entry, unread)
   local need = entry.need
   if need == true then return false end
   if type(need) == "string" then return driver.readline(entry.buffer, nil, need) end
-  return unread >= need
+  return unread >= need and need <= (entry.bytes_max or UNREAD_BYTES_MAX)
 end
 
 on_event[1] = function(id, size, data) -- DATA

@@ -168,19 +168,17 @@ function socket.unread(id)
   return entry and entry.buffer and select(2, driver.pop(entry.buffer, blocks, 0)) or 0
 end
 
----Reads `bytes` bytes, or without them what there is (at least one byte).
+---Reads `bytes` bytes, or without them what there is (at least one byte). When more than limit() allows (64 MiB by default)
+---lies unread, the socket is closed: who waits for more than that gets false.
 ---@param id integer
----@param bytes integer? at most what limit() allows, 64 MiB by default
+---@param bytes integer?
 ---@return string|false data false at the end of the stream
 ---@return string? rest what came before the end, when it is less than asked for
 function socket.read(id, bytes)
   local entry = entry_to_read(id, "read")
   if bytes == nil then return read_with(take_some, entry, nil, 1) end
   local count = math.tointeger(bytes)
-  local count_max = entry.bytes_max or events.UNREAD_BYTES_MAX
-  if not count or count < 0 or count > count_max then
-    error(("socket.read: %s bytes of socket %d, the limit is %d"):format(bytes, id, count_max), 2)
-  end
+  if not count or count < 0 then error(("socket.read: %s bytes of socket %d"):format(bytes, id), 2) end
   if count == 0 then return "" end
   return read_with(take_bytes, entry, count, count)
 end

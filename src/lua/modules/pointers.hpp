@@ -6,6 +6,7 @@
 #include <cstring>
 #include <lua.hpp>
 
+#include "lua/context.hpp"
 #include "skynet/skynet_socket.h"
 
 namespace skyloom::lua {
@@ -64,6 +65,7 @@ struct EventBytes {
 
 inline EventBytes check_event(lua_State* L, int index) {
   const PointedBytes bytes = check_pointed(L, index);
+  check_genuine_event(L, bytes.data);
   if (bytes.size < sizeof(skynet_socket_message)) {
     luaL_argerror(L, index, "too short for a socket event");
   }
