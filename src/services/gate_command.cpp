@@ -227,9 +227,9 @@ std::string parse_option(std::string_view word, ListenOptions& into) {
     row.set(into, *number);
     return {};
   }
-  // Skynet's gate reads no further than its five words, and programs give it more: the size of a
-  // buffer that it once had.
-  if (equals == std::string_view::npos) return {};
+  // The size of a buffer that Skynet's gate once had: programs still give it, and Skynet reads no
+  // further than its five words.
+  if (parse_number<uint32_t>(word)) return {};
   return "\"" + std::string(word) + "\": is no option of a gate";
 }
 

@@ -129,8 +129,8 @@ TEST(GateOptions, AWrongOptionIsNamed) {
   }
 }
 
-TEST(GateOptions, WordsBehindTheFiveAreIgnoredUnlessTheyAreOptions) {
-  const auto options = parse_gate_options("S ! 80 0 4 0 64 buffer nodelay=1");
+TEST(GateOptions, ANumberBehindTheFiveWordsIsIgnored) {
+  const auto options = parse_gate_options("S ! 80 0 4 0 65536 nodelay=1");
   ASSERT_TRUE(options.ok()) << options.error();
   EXPECT_EQ(options.value().connections_max, 4u);
   EXPECT_TRUE(options.value().listen.accepted.no_delay);
@@ -139,6 +139,7 @@ TEST(GateOptions, WordsBehindTheFiveAreIgnoredUnlessTheyAreOptions) {
 TEST(GateOptions, AWrongFieldIsNamed) {
   EXPECT_NE(error_of("").find("5 words"), std::string::npos);
   EXPECT_NE(error_of("S ! 80 0").find("5 words"), std::string::npos);
+  EXPECT_EQ(error_of("S ! 80 0 1 more"), "\"more\": is no option of a gate");
   EXPECT_EQ(error_of("S ! 80 0 1 nodelay=1 much=1"), "\"much=1\": is no option of a gate");
   EXPECT_EQ(error_of("S ! unix: 0 1").find("address"), 0u);
   for (const char* header : {"s", "SL", "X", "2"}) {
