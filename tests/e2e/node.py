@@ -194,19 +194,26 @@ class Node:
             total += int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status.read_text())[1])
         return total
 
-    def listening_ports(self):
-        """TCP ports of its listeners."""
-        inodes = set()
+    def descriptors(self):
+        """What each of its descriptors is, by number. One may be closed while they are listed."""
+        found = {}
         for entry in pathlib.Path(f"/proc/{self.pid}/fd").iterdir():
             try:
-                target = os.readlink(entry)
+                found[int(entry.name)] = os.readlink(entry)
             except FileNotFoundError:
                 continue
-            if target.startswith("socket:["):
-                inodes.add(target[len("socket:["):-1])
+        return found
+
+    def tcp_sockets(self, state):
+        """Lines of the kernel's table for its TCP sockets in this state, in fields."""
+        own = set(self.descriptors().values())
         lines = pathlib.Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]
         fields = [line.split() for line in lines]
-        return [int(f[1].split(":")[1], 16) for f in fields if f[3] == "0A" and f[9] in inodes]
+        return [each for each in fields if each[3] == state and f"socket:[{each[9]}]" in own]
+
+    def listening_ports(self):
+        """TCP ports of its listeners."""
+        return [int(fields[1].split(":")[1], 16) for fields in self.tcp_sockets("0A")]
 
     def story(self):
         """The end of what it printed, for the message of a failure."""

@@ -2,7 +2,6 @@
 """skynet.socketdriver and skynet.netpack through the real binary, without a Lua library: a probe service
 runs the code that the tests send it (service/socketdriver_probe.lua) and writes down what happens."""
 import os
-import pathlib
 import re
 import socket
 import unittest
@@ -144,8 +143,7 @@ class SocketdriverTest(LuaTest):
         fifo = self.node.folder / "fifo"
         os.mkfifo(fifo)
         self.probe(f"file = io.open('{fifo}', 'r+')")
-        descriptors = pathlib.Path(f"/proc/{self.node.pid}/fd")
-        number = next(entry.name for entry in descriptors.iterdir() if os.readlink(entry) == str(fifo))
+        number = next(number for number, name in self.node.descriptors().items() if name == str(fifo))
         bound = int(self.probe(f"return driver.bind({number})"))
         self.probe.wait(bound, "2 0 binding")
         fifo.write_bytes(b"by a fifo")

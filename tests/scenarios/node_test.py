@@ -52,16 +52,7 @@ def in_every_arrangement(test):
 
 def close_waits(node):
     """Sockets of the process whose peer has ended and which it still holds."""
-    inodes = set()
-    for entry in pathlib.Path(f"/proc/{node.pid}/fd").iterdir():
-        try:
-            target = os.readlink(entry)
-        except FileNotFoundError:
-            continue
-        if target.startswith("socket:["):
-            inodes.add(target[len("socket:["):-1])
-    lines = pathlib.Path(f"/proc/{node.pid}/net/tcp").read_text().splitlines()[1:]
-    return sum(1 for line in lines if line.split()[3] == "08" and line.split()[9] in inodes)
+    return len(node.tcp_sockets("08"))
 
 
 class ScenarioTest(NodeTest):
