@@ -93,7 +93,9 @@ const char* run_timeout(const Call& call) {
   const auto [rest, error] = std::from_chars(number.data(), end, centiseconds);
   if (number.empty() || error != std::errc() || rest != end) return refuse(call);
   const int session = call.self.next_session();
-  if (call.system.timeout(call.self.handle(), centiseconds, session) < 0) {
+  // A service that was killed runs to the end of its message: it gets a session that never comes.
+  if (call.system.timeout(call.self.handle(), centiseconds, session) < 0 &&
+      call.system.is_alive(call.self.handle())) {
     call.system.log(call.self.handle(), "error: TIMEOUT refused, too many timers are pending");
     return nullptr;
   }

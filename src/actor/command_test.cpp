@@ -87,6 +87,20 @@ TEST_F(CommandTest, TimeoutGivesTheSessionOfTheAnswer) {
   EXPECT_THAT(sessions, testing::ElementsAre(2, 3, 1));
 }
 
+TEST_F(CommandTest, TheMessageInWhichAServiceDiesMaySetTimersThatNeverCome) {
+  std::vector<std::string> sessions;
+  on_message_ = [&](Service&, const Seen&) {
+    run("EXIT");
+    for (const char* when : {"0", "2"}) {
+      const char* session = run("TIMEOUT", when);
+      sessions.emplace_back(session == nullptr ? "refused" : session);
+    }
+  };
+  run("TIMEOUT", "0");
+  EXPECT_EQ(last_log(), "KILL self");
+  EXPECT_THAT(sessions, testing::ElementsAre("2", "3"));
+}
+
 TEST_F(CommandTest, RegRegistersSelfUnderALocalName) {
   EXPECT_STREQ(run("REG"), ":2");
   EXPECT_STREQ(run("REG", ""), ":2");

@@ -104,11 +104,12 @@ void System::release(Service& service) noexcept {
   if (service.hears_last_words_) dispatch_last_words(service);
   answer_unhandled(service);
   close_dump(service, handle);
-  if (service.owns_outside.exchange(false)) hooks_.on_gone(handle);
   if (service.module_->functions.release != nullptr) {
     ServiceScope scope(service);
     service.module_->functions.release(service.instance_);
   }
+  // Behind `_release`, where the finalizers of a script may have opened something.
+  if (service.owns_outside.exchange(false)) hooks_.on_gone(handle);
   hooks_.on_slice_end();  // `_release` may have closed sockets
   const bool is_counted = !service.is_harbor_;
   const bool is_drain_owed = service.mailbox_.close();

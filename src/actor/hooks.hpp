@@ -18,7 +18,7 @@ class Hooks {
   virtual ~Hooks() = default;
 
   // A service with `owns_outside` set is gone: its handle is free, nothing of it runs any more, its
-  // instance is about to be released. Once per service.
+  // instance has been released. Once per service.
   virtual void on_gone(uint32_t /*handle*/) noexcept {}
   // A worker has handled a slice of a service's messages, or an `_init` outside of a slice has
   // ended. Called on that thread: the moment to flush what the service sent.

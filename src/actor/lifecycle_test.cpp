@@ -77,6 +77,16 @@ TEST_F(LifecycleTest, DeathAnswersEveryWaitingMessageAndFreesWhatItHolds) {
   EXPECT_EQ(system_.service_count(), 1u);
 }
 
+TEST_F(LifecycleTest, WhatAServiceOpensWhileItIsReleasedIsGoneWithIt) {
+  Service* service = nullptr;
+  const uint32_t victim = spawn(system_, Probe{{}, {}, [&] { service->owns_outside = true; }, {}});
+  service = system_.pin(victim);
+  system_.unpin(*service);
+  ASSERT_TRUE(system_.kill(victim, 0));
+  system_.run_until_idle();
+  EXPECT_THAT(hooks_.gone, ElementsAre(victim));
+}
+
 TEST_F(LifecycleTest, AServiceThatKillsItselfFinishesItsCallbackAndHandlesNothingMore) {
   Record asker_record;
   const Puppet asker = puppet(&asker_record);

@@ -154,6 +154,7 @@ int callback(lua_State* L) {
   lua_pushvalue(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kCallbackKey);
   skynet_callback(context, thread, is_forward ? on_message_kept : on_message);
+  Host::of(L).has_callback = true;
   return 0;
 }
 

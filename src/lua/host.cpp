@@ -249,6 +249,8 @@ bool Host::launch(const char* arguments, size_t size) noexcept {
   if (status != LUA_OK) {
     const char* text = lua_tostring(state_, -1);
     skynet_error(context_, "%s", text == nullptr ? "lua loader error : unknown" : text);
+  } else if (has_callback && scheduler_ == nullptr) {
+    is_start_told = true;  // what another library than ours tells is its own business
   }
   lua_settop(state_, 0);
   log_memory_warning();

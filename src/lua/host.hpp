@@ -103,6 +103,7 @@ class Host {
   bool is_metering = false;  // skynet.profile has been used
   // The launcher knows what became of the start. A service that ends before failed to start.
   bool is_start_told = false;
+  bool has_callback = false;  // of the script's own: core.callback()
 
   // A log line "lua call [source to self : session msgsz = n] error : text" (contract 3.10).
   void log_call_error(const char* text, int type_status, uint32_t source, int session,

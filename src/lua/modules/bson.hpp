@@ -29,6 +29,9 @@ void push_bson_special(lua_State* L, codec::BsonType type, std::string_view data
 
 // The bytes of a document: a userdata of this module.
 std::string_view check_bson_document(lua_State* L, int index);
+// The same, or a string, or a pointer with a size behind it. Whoever gives a pointer without a size
+// vouches for its length.
+std::string_view check_bson_bytes(lua_State* L, int index);
 
 // Pushes the table of a document that has been checked.
 void push_bson_table(lua_State* L, std::string_view document);

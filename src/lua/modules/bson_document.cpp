@@ -17,13 +17,7 @@ std::string_view check_bson_document(lua_State* L, int index) {
   return {bytes, lua_rawlen(L, index)};
 }
 
-namespace {
-
-constexpr int kTypeBits = 8;  // of an entry of the index: place << kTypeBits | type
-
-// A document, a string, or a pointer: whoever gives a pointer without a size vouches for its
-// length.
-std::string_view check_bytes(lua_State* L, int index) {
+std::string_view check_bson_bytes(lua_State* L, int index) {
   if (lua_type(L, index) == LUA_TSTRING) return check_text(L, index);
   if (!lua_islightuserdata(L, index)) return check_bson_document(L, index);
   const auto* const bytes = static_cast<const char*>(lua_touserdata(L, index));
@@ -38,11 +32,15 @@ std::string_view check_bytes(lua_State* L, int index) {
   return {bytes, static_cast<size_t>(length)};
 }
 
+namespace {
+
+constexpr int kTypeBits = 8;  // of an entry of the index: place << kTypeBits | type
+
 // decode(document, string, or pointer [, size]) -> table
 int decode(lua_State* L) {
   lua_settop(L, 2);
   if (lua_type(L, 1) == LUA_TLIGHTUSERDATA && lua_touserdata(L, 1) == nullptr) return 0;
-  const std::string_view document = check_bytes(L, 1);
+  const std::string_view document = check_bson_bytes(L, 1);
   const codec::BsonFault fault = codec::check_bson(document);
   if (fault != codec::BsonFault::kNone) {
     return luaL_error(L, "Invalid bson document of %I bytes: %s",

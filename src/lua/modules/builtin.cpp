@@ -45,6 +45,7 @@ constexpr BuiltinModule kModules[] = {
     {"skynet.datasheet.core", luaopen_skynet_datasheet_core},
     {"skynet.debugchannel", luaopen_skynet_debugchannel},
     {"skynet.memory", luaopen_skynet_memory},
+    {"skynet.mongo.driver", luaopen_skynet_mongo_driver},
     {"skynet.multicast.core", luaopen_skynet_multicast_core},
     {"skynet.netpack", luaopen_skynet_netpack},
     {"skynet.sharedata.core", luaopen_skynet_sharedata_core},

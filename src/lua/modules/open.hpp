@@ -20,6 +20,7 @@ int luaopen_skynet_crypt(lua_State* L);
 int luaopen_skynet_datasheet_core(lua_State* L);
 int luaopen_skynet_debugchannel(lua_State* L);
 int luaopen_skynet_memory(lua_State* L);
+int luaopen_skynet_mongo_driver(lua_State* L);
 int luaopen_skynet_multicast_core(lua_State* L);
 int luaopen_skynet_netpack(lua_State* L);
 int luaopen_skynet_sharedata_core(lua_State* L);

@@ -36,6 +36,7 @@ class Script {
         {"skynet.crypt", luaopen_skynet_crypt},
         {"skynet.debugchannel", luaopen_skynet_debugchannel},
         {"skynet.memory", luaopen_skynet_memory},
+        {"skynet.mongo.driver", luaopen_skynet_mongo_driver},
         {"skynet.multicast.core", luaopen_skynet_multicast_core},
         {"skynet.sharedata.core", luaopen_skynet_sharedata_core},
         {"skynet.sharetable.core", luaopen_skynet_sharetable_core},

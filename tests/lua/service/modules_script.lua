@@ -188,7 +188,8 @@ local function test_types()
   test("editors know exactly the functions that there are", function()
     for _, name in ipairs { "bson", "client.socket", "md5.core", "skyloom.shared", "skyloom.skynet",
                             "skynet.codecache", "skynet.core", "skynet.crypt", "skynet.datasheet.core",
-                            "skynet.debugchannel", "skynet.memory", "skynet.multicast.core", "skynet.netpack",
+                            "skynet.debugchannel", "skynet.memory", "skynet.mongo.driver",
+                            "skynet.multicast.core", "skynet.netpack",
                             "skynet.profile", "skynet.sharedata.core", "skynet.sharetable.core",
                             "skynet.socketdriver", "skynet.stm", "sproto.core" } do
       check.equal({ name, told_functions(name) }, { name, functions_of(name) })

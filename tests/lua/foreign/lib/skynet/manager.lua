@@ -1,0 +1,2 @@
+-- Skynet's programs require it before they launch and name services.
+return require "skynet"
