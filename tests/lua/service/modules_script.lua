@@ -137,7 +137,7 @@ end
 local function test_memory()
   test("the allocator tells what is used", function()
     local is_replaced = skynet.getenv "sanitize" ~= nil  -- a sanitizer's allocator tells the C library nothing
-    check.equal({ math.type(memory.total()), memory.total() > 0 }, { "integer", not is_replaced })
+    check.equal({ math.type(memory.total()), memory.total() > 0 or is_replaced }, { "integer", true })
     check.equal(math.type(memory.block()), "integer")
     check.equal(memory.current(), 0)
     check.equal(memory.info(), {})
