@@ -38,7 +38,7 @@ local sockets = {} ---@type table<integer, skynet.socket.entry>
 local blocks = {} -- the driver's pool of blocks, shared by all read buffers of the service
 local on_event = {}
 
-local M = { sockets = sockets, blocks = blocks, UNREAD_BYTES_MAX = UNREAD_BYTES_MAX }
+local M = { sockets = sockets, blocks = blocks }
 
 ---@param id integer
 ---@param kind "tcp"|"listener"|"udp"
@@ -136,11 +136,14 @@ local function overflow(entry, unread)
   driver.close(entry.id)
 end
 
+-- What may lie unread: as socket.limit() says.
+local function unread_max(entry) return entry.bytes_max or UNREAD_BYTES_MAX end
+
 local function is_satisfied(entry, unread)
   local need = entry.need
   if need == true then return false end
   if type(need) == "string" then return driver.readline(entry.buffer, nil, need) end
-  return unread >= need and need <= (entry.bytes_max or UNREAD_BYTES_MAX)
+  return unread >= need and need <= unread_max(entry)
 end
 
 on_event[1] = function(id, size, data) -- DATA
@@ -152,14 +155,14 @@ on_event[1] = function(id, size, data) -- DATA
   end
   local unread = driver.push(entry.buffer, blocks, data, size)
   if entry.need == nil then
-    if unread > (entry.bytes_max or UNREAD_BYTES_MAX) then
+    if unread > unread_max(entry) then
       overflow(entry, unread)
     elseif unread > PAUSE_BYTES then
       M.pause(entry, unread)
     end
   elseif is_satisfied(entry, unread) then
     wake_reader(entry)
-  elseif unread > (entry.bytes_max or UNREAD_BYTES_MAX) then
+  elseif unread > unread_max(entry) then
     overflow(entry, unread)
   end
 end
