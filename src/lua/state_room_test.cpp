@@ -8,29 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "lua/filled_block_for_test.hpp"
 #include "lua/host.hpp"
 #include "testing/test_random.hpp"
 
 namespace skyloom::lua {
 namespace {
 
-struct Block {
-  size_t size;
-  unsigned char fill;
-};
-
-bool is_filled(const void* memory, size_t size, unsigned char fill) {
-  const auto* const bytes = static_cast<const unsigned char*>(memory);
-  for (size_t i = 0; i < size; ++i) {
-    if (bytes[i] != fill) return false;
-  }
-  return true;
-}
-
 TEST(StateRoom, BlocksAreAlignedAndNeverOverlap) {
   testing::TestRandom random;
   StateRoom room;
-  std::map<unsigned char*, Block> blocks;
+  std::map<unsigned char*, FilledBlock> blocks;
   size_t refusals = 0;
   for (int step = 0; step < 20000; ++step) {
     const auto fill = static_cast<unsigned char>(step);
@@ -51,7 +39,7 @@ TEST(StateRoom, BlocksAreAlignedAndNeverOverlap) {
     ASSERT_TRUE(room.owns(block));
     ASSERT_TRUE(room.owns(block + size - 1));
     ASSERT_EQ(reinterpret_cast<uintptr_t>(block) % alignof(std::max_align_t), 0u);
-    ASSERT_TRUE(blocks.emplace(block, Block{size, fill}).second);
+    ASSERT_TRUE(blocks.emplace(block, FilledBlock{size, fill}).second);
     std::memset(block, fill, size);
   }
   EXPECT_GT(refusals, 0u) << "it never was full";

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "lua/filled_block_for_test.hpp"
 #include "lua/host.hpp"
 #include "lua/state_for_test.hpp"
 #include "testing/test_random.hpp"
@@ -19,22 +20,12 @@ size_t used_bytes() {
   return os::SlabPool::of_process().used_bytes();
 }
 
-struct Block {
-  size_t size;
-  unsigned char fill;
-};
-
-bool is_filled(const void* memory, size_t size, unsigned char fill) {
-  const auto* const bytes = static_cast<const unsigned char*>(memory);
-  return std::all_of(bytes, bytes + size, [fill](unsigned char each) { return each == fill; });
-}
-
 TEST(StateSlabs, BlocksAreAlignedAndKeepTheirContent) {
   testing::TestRandom random;
   const size_t before = used_bytes();
   {
     StateSlabs slabs;
-    std::vector<std::pair<unsigned char*, Block>> blocks;
+    std::vector<std::pair<unsigned char*, FilledBlock>> blocks;
     for (int step = 0; step < 100000; ++step) {
       // Grows to the middle and shrinks from there.
       if (!blocks.empty() && (step < 50000) == (random.below(3) == 0)) {
@@ -54,7 +45,7 @@ TEST(StateSlabs, BlocksAreAlignedAndKeepTheirContent) {
       ASSERT_EQ(reinterpret_cast<uintptr_t>(memory) % alignof(std::max_align_t), 0u);
       const auto fill = static_cast<unsigned char>(step);
       std::memset(memory, fill, size);
-      blocks.emplace_back(memory, Block{size, fill});
+      blocks.emplace_back(memory, FilledBlock{size, fill});
     }
     for (const auto& [memory, block] : blocks) {
       ASSERT_TRUE(is_filled(memory, block.size, block.fill));
@@ -98,14 +89,14 @@ TEST(StateMemory, KeepsContentAndCountsEveryByteWhileAStateGrowsAndShrinks) {
   size_t most = 0;
   {
     Host host;
-    std::vector<std::pair<void*, Block>> blocks;
+    std::vector<std::pair<void*, FilledBlock>> blocks;
     size_t bytes = 0;
     for (int step = 0; step < 40000; ++step) {
       size_t at = blocks.size();
       if (!blocks.empty() && random.below(2) == 0) {
         at = random.below(blocks.size());
       } else {
-        blocks.emplace_back(nullptr, Block{0, 0});
+        blocks.emplace_back(nullptr, FilledBlock{0, 0});
       }
       auto& [memory, block] = blocks[at];
       ASSERT_TRUE(is_filled(memory, block.size, block.fill));
