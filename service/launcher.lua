@@ -3,7 +3,7 @@
 local skynet = require "skynet"
 local manager = require "skynet.manager"
 local core = require "skynet.core"
-local is_alive = require "skynet.multicast.core".is_alive
+local is_alive = require "skyloom.scheduler".is_alive
 
 local LOOK_CS = 100  -- how often it is seen to those that are starting
 

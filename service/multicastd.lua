@@ -3,6 +3,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.multicast.core"
+local is_alive = require "skyloom.scheduler".is_alive
 local datacenter = require "skynet.datacenter"
 
 local harbor = skynet.harbor(skynet.self())
@@ -45,7 +46,7 @@ local function publish_here(channel, source, id, letter)
   for handle in pairs(groups[channel] or {}) do
     if not skynet.redirect(handle, source, "multicast", channel, letter) then
       core.close(id)
-      if not core.is_alive(handle) then leave(channel, handle) end
+      if not is_alive(handle) then leave(channel, handle) end
     end
   end
 end

@@ -2,7 +2,7 @@
 
 local skynet = require "skynet"
 local host = require "skynet.sharedata.corelib".host
-local is_alive = require "skynet.multicast.core".is_alive
+local is_alive = require "skyloom.scheduler".is_alive
 
 local COLLECT_CS, COLLECT_SOON_CS = 60000, 6000
 

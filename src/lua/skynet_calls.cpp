@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "actor/system.hpp"
 #include "lua/context.hpp"
 #include "lua/core_module.hpp"
+#include "lua/modules/pointers.hpp"
 #include "lua/scheduler.hpp"
 #include "lua/sending.hpp"
 #include "lua/seri.hpp"
@@ -295,6 +297,15 @@ int task_count(lua_State* L) {
   return 1;
 }
 
+// is_alive(handle) -> boolean: tells a service of this node that is gone from one with a full
+// mailbox
+int is_alive(lua_State* L) {
+  const auto handle = static_cast<uint32_t>(check_range(L, 1, "handle", 0, UINT32_MAX));
+  const actor::Service& self = actor::to_service(context_of(L));
+  lua_pushboolean(L, self.system().is_alive(handle) ? 1 : 0);
+  return 1;
+}
+
 void add_protocol(lua_State* L, const char* name, int type, bool is_dispatched) {
   lua_createtable(L, 0, is_dispatched ? 5 : 4);
   lua_pushstring(L, name);
@@ -408,11 +419,9 @@ int luaopen_skyloom_skynet(lua_State* L) {
 int luaopen_skyloom_scheduler(lua_State* L) {
   using namespace skyloom::lua;
   context_of(L);
-  constexpr luaL_Reg kFunctions[] = {{"protocols", protocols},
-                                     {"tasks", tasks},
-                                     {"task_count", task_count},
-                                     {"message_type", message_type},
-                                     {nullptr, nullptr}};
+  constexpr luaL_Reg kFunctions[] = {{"protocols", protocols},   {"tasks", tasks},
+                                     {"task_count", task_count}, {"message_type", message_type},
+                                     {"is_alive", is_alive},     {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
   return 1;
 }

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "actor/packages.hpp"
-#include "actor/system.hpp"
 #include "base/memory.hpp"
 #include "lua/modules/open.hpp"
 #include "lua/modules/pointers.hpp"
@@ -71,12 +70,6 @@ bool take_copy(uint64_t id, PointedBytes& copy) noexcept {
   copy = {block.release(), bytes->size};
   actor::packages().close(id);
   return true;
-}
-
-// A service of this node that can still get messages. Without a service around (unit tests): none.
-bool is_alive(uint32_t handle) noexcept {
-  actor::Service* const self = actor::current_service();
-  return self != nullptr && self->system().is_alive(handle);
 }
 
 // --- what may raise: no local has a destructor
@@ -184,13 +177,6 @@ int next_id(lua_State* L) {
   return 1;
 }
 
-// is_alive(handle) -> boolean: tells a subscriber that is gone from one with a full mailbox
-int tell_alive(lua_State* L) {
-  const auto handle = static_cast<uint32_t>(check_range(L, 1, "handle", 0, UINT32_MAX));
-  lua_pushboolean(L, is_alive(handle) ? 1 : 0);
-  return 1;
-}
-
 void push_open(lua_State* L) {
   new (lua_newuserdatauv(L, sizeof(OpenPackages), 0)) OpenPackages{};
   if (luaL_newmetatable(L, kOpenType) != 0) {
@@ -206,9 +192,8 @@ void push_open(lua_State* L) {
 extern "C" int luaopen_skynet_multicast_core(lua_State* L) {
   using namespace skyloom::lua;
   static constexpr luaL_Reg kFunctions[] = {
-      {"pack", pack},         {"packremote", pack_copy}, {"unpack", unpack},
-      {"bind", bind_package}, {"close", close_one},      {"remote", take_remote},
-      {"nextid", next_id},    {"is_alive", tell_alive},  {nullptr, nullptr}};
+      {"pack", pack},       {"packremote", pack_copy}, {"unpack", unpack},  {"bind", bind_package},
+      {"close", close_one}, {"remote", take_remote},   {"nextid", next_id}, {nullptr, nullptr}};
   luaL_newlibtable(L, kFunctions);
   push_open(L);
   luaL_setfuncs(L, kFunctions, 1);

@@ -57,12 +57,6 @@ TEST_F(MulticastCoreTest, ALetterIsLookedUpAndNotRead) {
               HasSubstr("no package"));
 }
 
-TEST_F(MulticastCoreTest, OutsideOfANodeNobodyIsAliveAndAHandleHas32Bits) {
-  EXPECT_EQ(run("return tostring(mc.is_alive(1))"), "false");
-  EXPECT_THAT(run("mc.is_alive(-1)"), HasSubstr("handle"));
-  EXPECT_THAT(run("mc.is_alive(1 << 32)"), HasSubstr("handle"));
-}
-
 TEST_F(MulticastCoreTest, TheStringOfBindIsWhatReadersGet) {
   EXPECT_EQ(run(R"(
     local package, letter = mc.bind(mc.pack(block("payload")), 1)

@@ -8,7 +8,7 @@ local builder = require "skynet.datasheet.builder"
 local dump = require "skynet.datasheet.dump"
 local multicast = require "skynet.multicast"
 local service = require "skynet.service"
-local is_alive = require "skynet.multicast.core".is_alive
+local is_alive = require "skyloom.scheduler".is_alive
 local check = require "check"
 local test = check.test
 

@@ -3,6 +3,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 local datacenter = require "skynet.datacenter"
 local check = require "check"
+local is_alive = require "skyloom.scheduler".is_alive
 local test, in_background = check.test, check.in_background
 
 local function debug_of(handle, ...) return skynet.call(handle, "debug", ...) end
@@ -181,6 +182,10 @@ local function test_debug_protocol()
     skynet.send(echo, "debug", "EXIT")
     check.equal(link()[1], false)
     check.raises("call to invalid address", debug_of, echo, "PING")
+  end)
+  test("a service that has ended is not alive, and a handle has 32 bits", function()
+    check.equal({ is_alive(echo), is_alive(skynet.self()), is_alive(0) }, { false, true, false })
+    for _, number in ipairs { -1, 1 << 32 } do check.raises("handle", is_alive, number) end
   end)
 end
 

@@ -41,9 +41,4 @@ function core.remote(letter) end
 ---@return integer
 function core.nextid(channel) end
 
---- Whether a service of this node can still get messages. Not in Skynet.
----@param handle integer
----@return boolean
-function core.is_alive(handle) end
-
 return core
