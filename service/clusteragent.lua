@@ -110,9 +110,20 @@ local function call(callee, tag, msg, size)
   return skynet.rawcall(callee, "lua", msg, size)
 end
 
+---Whether callee_of() answers without waiting.
+local function is_known(address)
+  if core.isname(address) then return type(handles[address]) == "number" end
+  return not exported_only
+end
+
 ---@param request clusteragent.request
 local function serve(request, msg, size)
   if request.address == 0 then return answer_query(request.session, msg, size) end
+  if not is_known(request.address) then -- the connection may end meanwhile: nobody would free a block
+    local bytes = skynet.tostring(msg, size)
+    skynet.trash(msg, size)
+    msg, size = bytes, #bytes
+  end
   local callee = callee_of(request.address)
   if not callee then
     skynet.trash(msg, size)

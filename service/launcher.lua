@@ -55,8 +55,11 @@ local function look_for_dead()
     return
   end
   skynet.timeout(LOOK_CS, look_for_dead)
-  for handle in pairs(launches) do
-    if not is_alive(handle) then command.ERROR(handle) end
+  for handle, pending in pairs(launches) do
+    if not is_alive(handle) then
+      if pending.is_dead then command.ERROR(handle) end
+      pending.is_dead = true  -- what it has said last comes before the next look
+    end
   end
 end
 

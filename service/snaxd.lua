@@ -34,7 +34,12 @@ local system = {}
 
 function system.init(f, ...)
   if is_running then error(string.format("snax service %s is running", name), 0) end
-  if f then f(...) end
+  local is_done, err = not f, nil
+  if f then is_done, err = xpcall(f, debug.traceback, ...) end
+  if not is_done then
+    skynet.fork(skynet.exit) -- whoever starts it has no handle to end it with
+    error(err, 0)
+  end
   is_running = true
   skynet.info_func(function() return figures end)
   skynet.ret()

@@ -14,12 +14,22 @@ function skynet.launch(...)
 	return core.addresscommand("LAUNCH", table.concat(words, " "))
 end
 
+local function handle_of(service)
+	if type(service) == "number" then
+		return service
+	elseif service:sub(1, 1) == "." then
+		return skynet.localname(service)
+	end
+	return tonumber(service:match "^:(%x+)$" or "", 16)
+end
+
 --- Ends a service of this node; nobody is asked.
 ---@param service integer|string handle, or ":hex", or ".name"
 function skynet.kill(service)
-	if type(service) == "number" then
-		skynet.send(".launcher", "lua", "REMOVE", service, true)
-		service = skynet.address(service)
+	local handle = handle_of(service)
+	if handle then
+		skynet.send(".launcher", "lua", "REMOVE", handle, true)
+		service = skynet.address(handle)
 	end
 	core.command("KILL", service)
 end

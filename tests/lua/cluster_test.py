@@ -49,6 +49,9 @@ class OurNodesTest(ClusterTest):
         self.assert_stops(caller)
         self.assert_stops(callee)
 
+    def test_requests_that_wait_for_a_name_end_with_their_connection(self):
+        self.assert_stops(self.run_script("cluster_agent_script"))
+
     def test_K48_calls_of_a_node_that_dies_or_stops_end_with_an_error(self):
         for number, settings in ((signal.SIGKILL, {}), (signal.SIGSTOP, {"cluster_call_timeout": 1000}),
                                  (signal.SIGSTOP, {"cluster_silence_timeout": 600})):

@@ -136,6 +136,7 @@ local disconnected = {
   __index = function(_, name)
     return function() error(("redis: %s after disconnect()"):format(name), 2) end
   end,
+  __close = function() end,
 }
 
 ---@class skynet.db.redis

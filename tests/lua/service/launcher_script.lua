@@ -234,6 +234,17 @@ skynet.start(function()
     check.raises("call to invalid address", skynet.call, handle, "lua", "echo")
     check.equal(launcher("LIST")[skynet.address(handle)], nil)
   end)
+  test("skynet.kill by text or by name keeps the list true", function()
+    -- Only a number told the launcher: each service that was killed otherwise left its line for ever.
+    local handle = skynet.newservice "echo"
+    manager.kill(skynet.address(handle))
+    check.equal(launcher("LIST")[skynet.address(handle)], nil)
+    handle = skynet.newservice "echo"
+    manager.name(".to_be_killed", handle)
+    manager.kill ".to_be_killed"
+    check.equal(launcher("LIST")[skynet.address(handle)], nil)
+    check.raises("call to invalid address", skynet.call, handle, "lua", "echo")
+  end)
   test("KILL takes an address in text, too", function()
     local handle = launcher("LAUNCH", "snlua", "echo")
     launcher("KILL", skynet.address(handle))

@@ -195,6 +195,15 @@ local function test_connections()
     raises("redis: get after disconnect", function() db:get "a" end)
   end)
 
+  test("what is disconnected may go out of scope", function()
+    do -- disconnect() had taken the __close that Lua looks for at the end of the scope
+      local db <close> = redis.connect(conf)
+      local watch <close> = redis.watch(conf)
+      db:disconnect()
+      watch:disconnect()
+    end
+  end)
+
   test("a connection that is out of scope or forgotten is closed", function()
     local admin = redis.connect(conf)
     local first, second

@@ -10,6 +10,14 @@ skynet.dispatch("lua", function(_, _, ...)
   exited = table.pack(...)
 end)
 
+local function count_of(text)
+  local count = 0
+  for _, entry in pairs(skynet.call(".launcher", "lua", "LIST")) do
+    if string.find(entry, text, 1, true) then count = count + 1 end
+  end
+  return count
+end
+
 skynet.start(function()
   test("numbers of functions are system, then in order of definition", function()
     check.equal(snax.interface "counter", {
@@ -35,6 +43,12 @@ skynet.start(function()
   end)
   test("an error in init fails the start", function()
     check.raises("call failed", snax.newservice, "counter", "fail")
+  end)
+  test("a service whose init has failed ends", function()
+    -- Its starter gets an error and no handle: it would stay for ever.
+    local before = count_of "snaxd counter"
+    check.raises("call failed", snax.newservice, "counter", "fail")
+    check.wait_until(function() return count_of "snaxd counter" <= before end)
   end)
   test("a service that does not exist is told with its places", function()
     check.raises("Can't load snax service nowhere:.*nowhere.lua", snax.newservice, "nowhere")
