@@ -2,8 +2,11 @@
 
 local skynet = require "skynet"
 
+local LOOK_AT_MIN = 64
+
 local root = {}
 local waiters = {}  -- first key -> list of {path = keys, response = function}
+local waiter_count, look_at = 0, LOOK_AT_MIN
 local command = {}
 
 local function value_at(path, depth)
@@ -49,7 +52,23 @@ local function wake(path, depth)
       waiter.response(true, value)
     end
   end
+  waiter_count = waiter_count - #list + #left
   waiters[path[1]] = next(left) and left or nil
+end
+
+--- Who was killed while it waited is forgotten, each time that there are twice as many as at the last look.
+local function forget_dead()
+  if waiter_count < look_at then return end
+  waiter_count = 0
+  for key, list in pairs(waiters) do
+    local left = {}
+    for _, waiter in ipairs(list) do
+      if waiter.response "TEST" then left[#left + 1] = waiter end
+    end
+    waiter_count = waiter_count + #left
+    waiters[key] = next(left) and left or nil
+  end
+  look_at = math.max(LOOK_AT_MIN, 2 * waiter_count)
 end
 
 function command.QUERY(...)
@@ -83,8 +102,10 @@ function command.WAIT(...)
   check_path(path, path.n)
   local value = value_at(path, path.n)
   if value ~= nil then return skynet.retpack(value) end
+  forget_dead()
   local list = waiters[path[1]] or {}
   waiters[path[1]] = list
+  waiter_count = waiter_count + 1
   list[#list + 1] = { path = path, response = skynet.response() }
 end
 

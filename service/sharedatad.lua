@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 local host = require "skynet.sharedata.corelib".host
 local is_alive = require "skyloom.scheduler".is_alive
+local add_waiter = require "skyloom.waiters"
 
 local COLLECT_CS, COLLECT_SOON_CS = 60000, 6000
 
@@ -145,12 +146,7 @@ function command.monitor(source, name, number)
   local entry = pool[name]
   if not entry then return nil end
   if entry.number ~= number then return command.query(source, name) end
-  local waiting = {}
-  for _, each in ipairs(entry.waiting) do
-    if each.response "TEST" then waiting[#waiting + 1] = each end
-  end
-  waiting[#waiting + 1] = { service = source, response = skynet.response() }
-  entry.waiting = waiting
+  add_waiter(entry.waiting, { service = source, response = skynet.response() })
   return LATER
 end
 

@@ -1,6 +1,7 @@
 // skynet.call, send, ret, response and their kin.
 #include <cstring>
 
+#include "actor/system.hpp"
 #include "lua/scheduler.hpp"
 #include "lua/sending.hpp"
 #include "lua/seri.hpp"
@@ -285,15 +286,20 @@ enum ResponseUpvalue : int {
   kPack = 2
 };  // kRequest: userdata, also the registry's key
 
-// Of the running response function: its caller was answered, or is gone.
-void end_response(lua_State* L) {
-  lua_pushnil(L);
-  lua_replace(L, lua_upvalueindex(kPack));
+// Of the running response function: nobody waits for it.
+void forget_response(lua_State* L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kResponsesKey);
   lua_pushvalue(L, lua_upvalueindex(kRequest));
   lua_pushnil(L);
   lua_rawset(L, -3);
   lua_pop(L, 1);
+}
+
+// The same: its caller was answered, or is gone.
+void end_response(lua_State* L) {
+  lua_pushnil(L);
+  lua_replace(L, lua_upvalueindex(kPack));
+  forget_response(L);
 }
 
 bool is_open(lua_State* L) {
@@ -305,13 +311,21 @@ bool is_open(lua_State* L) {
   return found;
 }
 
+// Who exits says so; who was killed does not.
+bool was_killed(lua_State* L, uint32_t source) {
+  skynet_context* const context = own_context(L);
+  return skynet_isremote(context, source, nullptr) == 0 &&
+         !actor::to_service(context).system().is_alive(source);
+}
+
 // r(ok, ...), or r("TEST")
 int respond(lua_State* L) {
+  const Request request = *static_cast<Request*>(lua_touserdata(L, lua_upvalueindex(kRequest)));
   if (lua_type(L, 1) == LUA_TSTRING && std::strcmp(lua_tostring(L, 1), "TEST") == 0) {
+    if (was_killed(L, request.source)) forget_response(L);
     lua_pushboolean(L, is_open(L));
     return 1;
   }
-  const Request request = *static_cast<Request*>(lua_touserdata(L, lua_upvalueindex(kRequest)));
   if (lua_isnil(L, lua_upvalueindex(kPack))) return luaL_error(L, "Can't response more than once");
   if (!is_open(L)) {
     end_response(L);

@@ -13,7 +13,8 @@ local address
 local function run_service()
   local skynet = require "skynet"
   local sharedata = require "skynet.sharedata.core"
-  local sheets = {}  -- name -> {number = newest version, waiting = responses of those who want a newer one}
+  local add_waiter = require "skyloom.waiters"
+  local sheets = {}  -- name -> {number = newest version, waiting = those who want a newer one}
   local command = {}
   local LATER = {}   -- what a command returns that answers later
 
@@ -29,7 +30,7 @@ local function run_service()
     end
     local old, waiting = sheet.number, sheet.waiting
     sheet.number, sheet.waiting = number, {}
-    for _, response in ipairs(waiting) do response(true, number) end
+    for _, each in ipairs(waiting) do each.response(true, number) end
     if old then pcall(sharedata.delete, old) end  -- fails when somebody else has deleted it
   end
 
@@ -39,12 +40,7 @@ local function run_service()
   function command.monitor(name, number)
     local sheet = sheet_of(name)
     if sheet.number ~= number then return sheet.number end
-    local waiting = {}
-    for _, response in ipairs(sheet.waiting) do
-      if response "TEST" then waiting[#waiting + 1] = response end
-    end
-    waiting[#waiting + 1] = skynet.response()
-    sheet.waiting = waiting
+    add_waiter(sheet.waiting, { response = skynet.response() })
     return LATER
   end
 

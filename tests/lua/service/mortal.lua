@@ -42,6 +42,10 @@ function ways.call_and_exit(...)
   skynet.exit()
 end
 
+function ways.call_and_stay(...)
+  skynet.fork(skynet.call, ...)
+end
+
 function ways.exit_with_variables(observer)
   local function guard(name)
     return setmetatable({}, { __close = function() skynet.send(observer, "lua", "closed", name) end })

@@ -10,6 +10,7 @@ local multicast = require "skynet.multicast"
 local service = require "skynet.service"
 local is_alive = require "skyloom.scheduler".is_alive
 local check = require "check"
+local dead_callers = require "dead_callers"
 local test = check.test
 
 local peer
@@ -157,6 +158,18 @@ local function test_sharedata()
     skynet.kill(mortal)
     collect()
     check.equal(host.getref(number), 1)
+  end)
+  test("readers that were killed while they wait for an update cost nothing", function()
+    -- Each stayed until the next update, if there ever was one, and made all later ones wait longer.
+    sharedata.new("waited for", { 1 })
+    local sharedatad = skynet.uniqueservice "sharedatad"
+    local number = skynet.call(sharedatad, "lua", "query", "waited for")
+    local cost = dead_callers(sharedatad, function() return "monitor", "waited for", number end)
+    builder.new("waited for", { 1 })
+    local sheets = service.query "datasheet"
+    number = skynet.call(sheets, "lua", "query", "waited for")
+    local cost_of_sheet = dead_callers(sheets, function() return "monitor", "waited for", number end)
+    check.equal({ cost < 300, cost_of_sheet < 300 }, { true, true })
   end)
   test("a number that somebody made up breaks nothing", function()
     local daemon = skynet.uniqueservice "sharedatad"

@@ -291,6 +291,16 @@ local function calls()
     equal(answer(true), true)
     equal(answer("TEST"), false)
   end)
+  test("an answer for later knows that its caller was killed, who tells nobody", function()
+    local answer
+    commands.kept = function() answer = skynet.response() end
+    local caller = skynet.newservice "mortal"
+    skynet.send(caller, "lua", "call_and_stay", skynet.self(), "lua", "kept")
+    check.wait_until(function() return answer end)
+    equal(answer "TEST", true)
+    skynet.kill(caller)
+    equal({ answer "TEST", answer(true) }, { false, false })
+  end)
   test("the callee's death ends a call, whatever it was doing", function()
     for _, way in ipairs { "exit", "exit_later", "kill", "kill_and_sleep", "keep_and_exit" } do
       local mortal = skynet.newservice("mortal")

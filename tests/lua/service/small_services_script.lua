@@ -4,6 +4,7 @@ require "skynet.manager"
 local datacenter = require "skynet.datacenter"
 local check = require "check"
 local is_alive = require "skyloom.scheduler".is_alive
+local dead_callers = require "dead_callers"
 local test, in_background = check.test, check.in_background
 
 local function debug_of(handle, ...) return skynet.call(handle, "debug", ...) end
@@ -34,6 +35,12 @@ local function test_datacenter()
     check.equal({ one(), two() }, { { true, "found", n = 2 }, { true, "found", n = 2 } })
     datacenter.set("w", "other", true)
     check.equal(other(), { true, true, n = 2 })
+  end)
+  test("those who were killed while they waited cost the datacenter nothing", function()
+    -- Each stayed for ever: nobody says that a caller was killed, and the value never comes.
+    local same_key = dead_callers("DATACENTER", function(i) return "WAIT", "never", i end)
+    local keys = dead_callers("DATACENTER", function(i) return "WAIT", "never" .. i end)
+    check.equal({ same_key < 300, keys < 300 }, { true, true })
   end)
   test("WAIT inside a table is answered when the table is set", function()
     local result = in_background(datacenter.wait, "t", "x")
