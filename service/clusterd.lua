@@ -282,6 +282,9 @@ function event.open(gate, fd)
   end
   if agents[fd] == nil then return skynet.send(agent, "lua", "exit") end -- the other side has gone already
   agents[fd] = agent
+  when_ended(agent, function() -- who waits for its answers hears it from the end of the connection
+    if agents[fd] == agent then event.close(gate, fd) end
+  end)
 end
 
 function event.close(gate, fd)

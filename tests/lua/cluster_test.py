@@ -225,6 +225,17 @@ class CalledTest(ClusterTest):
         for session in range(1, 51):
             self.assertEqual(caller.answer(session), (True, pack(session)))
 
+    def test_a_connection_whose_agent_is_killed_ends(self):
+        # It stayed, and who called was left to its deadlines.
+        node = self.start_callee()
+        callers = [self.caller(node) for _ in range(2)]
+        for caller in callers:
+            self.assert_echo(caller)
+        callers[0].push("@sdb", "kill_agents")
+        for caller in callers:
+            self.assert_ends(caller)
+        self.assert_echo(self.caller(node))
+
     def test_a_trace_goes_with_the_next_request_only(self):
         node = self.start_callee()
         caller = self.caller(node)

@@ -1,5 +1,6 @@
 -- What the services that nodes call in the tests of the cluster can do.
 local skynet = require "skynet"
+local manager = require "skynet.manager"
 
 local command = {}
 
@@ -16,6 +17,12 @@ function command.never() skynet.wait() end
 function command.port() return skynet.getenv "cluster_port" end
 function command.note(...)
   skynet.error("noted", ...)
+end
+
+function command.kill_agents()
+  for address, text in pairs(skynet.call(".launcher", "lua", "LIST")) do
+    if text:find "^snlua clusteragent" then manager.kill(address) end
+  end
 end
 
 local kept = {}
