@@ -199,6 +199,7 @@ int term(lua_State* L) {
 
 int exit(lua_State* L) {
   Scheduler& scheduler = Scheduler::of(L);
+  scheduler.host().memory().set_limit(0);  // it may be full, and whoever waits is to be told
   lua_settop(L, 0);
   lua_pushliteral(L, "REMOVE");
   lua_pushinteger(L, skynet_context_handle(scheduler.context()));

@@ -133,6 +133,11 @@ skynet.start(function()
     end
     check.equal(handle_of "memory_eater 30000", nil)
   end)
+  test("a service that leaves while it starts answers its LAUNCH with nil, however full its memory is", function()
+    for limit = 1 << 19, (1 << 19) + 2000, 16 do
+      check.equal(table.pack(pcall(launcher, "LAUNCH", "snlua", "full_leaver", limit)), { true, n = 1 })
+    end
+  end)
   test("a service whose error has no text fails its LAUNCH", function()
     check.raises("call failed", launcher, "LAUNCH", "snlua", "untellable_start")
     check.equal(handle_of "untellable_start", nil)
