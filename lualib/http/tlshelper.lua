@@ -108,9 +108,15 @@ end
 
 ---@param fd integer
 ---@param tls userdata
----@return fun() handshake of a server; raises
+---@return fun() handshake of a server; raises, and then the connection ends
 function M.init_responsefunc(fd, tls)
-  return handshake_of(fd, tls, false)
+  local handshake = handshake_of(fd, tls, false)
+  return function()
+    local is_done, failure = pcall(handshake)
+    if is_done then return end
+    skynet.fork(socket.close, fd) -- many a server leaves it at the error, and the peer would wait for ever
+    error(failure, 0)
+  end
 end
 
 ---@param tls userdata

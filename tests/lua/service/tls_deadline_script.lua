@@ -28,6 +28,26 @@ local function test_deadlines()
     for _, one in ipairs { silent, noisy, fd } do socket.close(one) end
     socket.close(listener)
   end)
+  test("a connection whose handshake fails ends, though its server leaves it at the error", function()
+    local accepted
+    local listener, _, port = socket.listen("127.0.0.1", 0)
+    socket.start(listener, function(id)
+      accepted = id
+      socket.start(id)
+      pcall(tls.init_responsefunc(id, tls.newtls("server", tls.servercontext())))
+    end)
+    local noisy = sockethelper.connect("127.0.0.1", port)
+    socket.write(noisy, "GET / HTTP/1.1\r\n\r\n")
+    check.equal(type(socket.readall(noisy)), "string") -- to the end
+    socket.close(noisy)
+    socket.close(listener)
+    check.wait_until(function()
+      for _, one in ipairs(socket.netstat()) do
+        if one.id == accepted then return false end
+      end
+      return true
+    end)
+  end)
 end
 
 skynet.start(function()
