@@ -16,21 +16,26 @@ local ends = setmetatable({}, { __mode = "k" }) -- the time in cs; false: it is 
 local reading = setmetatable({}, { __mode = "k" }) -- the socket it waits for
 
 local sweep_cs = SWEEP_CS_MAX
-local is_sweeping = false
+local sweeper -- the function that looks next: those that a shorter deadline has made too late do nothing
 
-local function sweep()
-  local now = skynet.now()
-  local is_awaited = false
-  for thread, time in pairs(ends) do
-    if time and now >= time then
-      ends[thread] = false
-      if reading[thread] then events.interrupt(reading[thread]) end
-    elseif time then
-      is_awaited = true
+local function sweep_later()
+  local function sweep()
+    if sweeper ~= sweep then return end
+    sweeper = nil
+    local now = skynet.now()
+    local is_awaited = false
+    for thread, time in pairs(ends) do
+      if time and now >= time then
+        ends[thread] = false
+        if reading[thread] then events.interrupt(reading[thread]) end
+      elseif time then
+        is_awaited = true
+      end
     end
+    if is_awaited then sweep_later() end
   end
-  is_sweeping = is_awaited
-  if is_awaited then skynet.timeout(sweep_cs, sweep) end
+  sweeper = sweep
+  skynet.timeout(sweep_cs, sweep)
 end
 
 --- From now on the calling coroutine has so long for what it reads.
@@ -38,11 +43,12 @@ end
 function M.set(cs)
   if cs == 0 then return M.clear() end
   ends[coroutine.running()] = skynet.now() + cs
-  sweep_cs = math.min(sweep_cs, math.max(1, cs // 8))
-  if not is_sweeping then
-    is_sweeping = true
-    skynet.timeout(sweep_cs, sweep)
+  local wanted_cs = math.max(1, cs // 8)
+  if wanted_cs < sweep_cs then
+    sweep_cs = wanted_cs
+    sweeper = nil
   end
+  if not sweeper then sweep_later() end
 end
 
 --- The calling coroutine has no deadline any more.

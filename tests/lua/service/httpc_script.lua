@@ -66,6 +66,23 @@ end
 local place
 
 local function test_requests()
+  test("a short timeout is not late because long deadlines are already watched", function()
+    local asked = 0
+    local late = listen(function(id)
+      socket.start(id)
+      socket.read(id)
+      asked = asked + 1
+      skynet.sleep(50)
+      socket.write(id, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+      socket.close(id)
+    end)
+    local await = check.in_background(httpc.get, late, "/") -- within the 30 s that are the default
+    check.wait_until(function() return asked == 1 end)
+    httpc.timeout = 10
+    check.raises("timeout", httpc.get, late, "/")
+    httpc.timeout = nil
+    check.equal(await(), { true, 200, "", n = 3 })
+  end)
   test("get, post, head and request give status and body", function()
     check.equal({ httpc.get(place, "/a?b=c") }, { 200, "GET|/a?b=c|host=" .. place .. "|" })
     check.equal({ httpc.post(place, "/f", { b = { 1, "2" }, ["a&"] = "x y/ä" }) },
