@@ -7,15 +7,15 @@
 namespace skyloom::lua {
 namespace {
 
-const char kBlockedKey = 0;  // its address: the registry's table of thread -> service's thread
+const char kBlockedKey = 0;  // its address: the registry's table of what was made here
 
-// blocked[inner] = the service's thread in which it waits, or nil
+// blocked[inner] = the service's thread in which it waits, or false
 void set_blocked(lua_State* L, lua_State* inner, lua_State* service) {
   luaL_checkstack(L, 4, nullptr);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kBlockedKey);
   push_thread(L, inner);
   if (service == nullptr) {
-    lua_pushnil(L);
+    lua_pushboolean(L, 0);
   } else {
     push_thread(L, service);
   }
@@ -23,13 +23,31 @@ void set_blocked(lua_State* L, lua_State* inner, lua_State* service) {
   lua_pop(L, 1);
 }
 
-lua_State* blocked_in(lua_State* L, lua_State* inner) {
+void push_blocked(lua_State* L, lua_State* inner) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kBlockedKey);
   push_thread(L, inner);
   lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+lua_State* blocked_in(lua_State* L, lua_State* inner) {
+  push_blocked(L, inner);
   lua_State* const service = lua_tothread(L, -1);
-  lua_pop(L, 2);
+  lua_pop(L, 1);
   return service;
+}
+
+bool was_made_here(lua_State* L, lua_State* inner) {
+  push_blocked(L, inner);
+  const bool was_made = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return was_made;
+}
+
+// It runs, or waits for one that it has resumed.
+bool is_active(lua_State* inner) {
+  lua_Debug frame;
+  return lua_status(inner) == LUA_OK && lua_getstack(inner, 0, &frame) != 0;
 }
 
 bool is_waiting(const Coroutine* coroutine) noexcept {
@@ -120,6 +138,7 @@ int create(lua_State* L) {
   lua_State* const thread = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, thread, 1);
+  set_blocked(L, thread, nullptr);
   return 1;
 }
 
@@ -169,15 +188,22 @@ int yield(lua_State* L) {
   return lua_yield(L, lua_gettop(L));
 }
 
-// thread([co]) -> the service's coroutine that it runs or waits in, and whether that is itself
+// thread([co]) -> the service's coroutine that it runs or waits in (nil: in none), and whether that
+// is itself
 int thread(lua_State* L) {
   lua_State* const asked = lua_isnoneornil(L, 1) ? L : thread_at(L, 1);
   lua_State* service = blocked_in(L, asked);
   const Coroutine* const running = Scheduler::of(L).running();
-  const bool is_inside = running != nullptr && (asked == L || asked == running->inner);
-  if (service == nullptr && is_inside) service = running->thread;
-  if (service == nullptr) service = asked;
-  push_thread(L, service);
+  const bool is_inner = was_made_here(L, asked);
+  const bool is_inside = asked == L || (running != nullptr && asked == running->inner) ||
+                         (is_inner && is_active(asked));
+  if (service == nullptr && is_inside && running != nullptr) service = running->thread;
+  if (service == nullptr && !is_inner) service = asked;
+  if (service == nullptr) {
+    lua_pushnil(L);
+  } else {
+    push_thread(L, service);
+  }
   lua_pushboolean(L, service == asked);
   return 2;
 }
