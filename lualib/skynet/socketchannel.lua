@@ -157,6 +157,25 @@ local function read_sessions(self, link)
   end
 end
 
+---The server has closed.
+local function lose_link(self, link)
+  skynet.error("socket: disconnect detected", self.__host, self.__port)
+  break_link(self, link)
+end
+
+---Order mode: nobody waits for an answer, and nobody is about to ask.
+local function is_idle(link)
+  return not link.auth and link.first > link.last
+end
+
+---Order mode: lets go of a link that the server has closed. While somebody waits its reader does that, and in
+---session mode it always reads.
+local function watch_end(self, link)
+  socket.onclose(link[1], function()
+    if not link.is_broken and is_idle(link) then lose_link(self, link) end
+  end)
+end
+
 local function watch_overload(self, link)
   socket.warning(link[1], function(_, kib)
     local is_overloaded = kib > 0
@@ -172,6 +191,7 @@ local function add_link(self, id)
   self.__sock = link
   if self.__nodelay then driver.nodelay(id) end
   if self.__overload_notify then watch_overload(self, link) end
+  if not self.__response then watch_end(self, link) end
   skynet.fork(self.__response and read_sessions or read_in_order, self, link)
   return link
 end
@@ -269,8 +289,7 @@ local function usable_link(self)
   if not link then return nil end
   local id = link[1]
   if socket.invalid(id) or socket.disconnected(id) then
-    skynet.error("socket: disconnect detected", self.__host, self.__port)
-    break_link(self, link)
+    lose_link(self, link)
     return nil
   end
   if link.auth and link.auth ~= coroutine.running() then return nil end
@@ -359,7 +378,7 @@ end
 ---@param failure string for the log
 function channel:refuse_surplus(failure)
   local link = self.__sock
-  if not link or link.auth or link.first <= link.last then return end
+  if not link or not is_idle(link) then return end
   if socket.unread(link[1]) > 0 then break_on(self, link, failure) end
 end
 
