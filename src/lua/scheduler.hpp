@@ -74,6 +74,11 @@ class Scheduler {
   void dispatch(lua_State* L, int type, int session, uint32_t source, const void* data,
                 size_t size);
 
+  // A log line and an error about what nobody handles, or (without a protocol) an answer that
+  // nobody waits for.
+  void refuse_unknown(lua_State* L, const char* protocol, int session, uint32_t source,
+                      const void* data, size_t size);
+
   // Raises where wait() would.
   void require_waitable(lua_State* L);
   bool is_tracing() const noexcept { return has_traces_; }

@@ -258,15 +258,20 @@ void Scheduler::on_unknown(lua_State* L, const char* handler, int type, int sess
     return lua_call(L, is_response ? 4 : 5, 0);
   }
   if (type == PTYPE_SOCKET && source == 0) drop_socket_data(data, size);
+  if (is_response) return refuse_unknown(L, nullptr, session, source, data, size);
+  push_protocol_name(L, type);
+  refuse_unknown(L, luaL_tolstring(L, -1, nullptr), session, source, data, size);
+}
+
+void Scheduler::refuse_unknown(lua_State* L, const char* protocol, int session, uint32_t source,
+                               const void* data, size_t size) {
   constexpr size_t kTextMax = 1024;
   const int shown = static_cast<int>(std::min(size, kTextMax));
   const auto* text = static_cast<const char*>(data == nullptr ? "" : data);
-  if (is_response) {
+  if (protocol == nullptr) {
     skynet_error(context(), "Response message : %.*s", shown, text);
   } else {
-    push_protocol_name(L, type);
-    skynet_error(context(), "Unknown request (%s): %.*s", luaL_tolstring(L, -1, nullptr), shown,
-                 text);
+    skynet_error(context(), "Unknown request (%s): %.*s", protocol, shown, text);
   }
   char from[16];  // lua_pushfstring has no %x
   std::snprintf(from, sizeof from, "%x", source);

@@ -72,22 +72,47 @@ int dispatch(lua_State* L) {
   return 1;
 }
 
-int set_unknown(lua_State* L, const char* which) {
+// What is done with it when the program has no function for it: (session, source, pointer, size [,
+// protocol])
+int refuse_unknown(lua_State* L, bool is_request) {
+  const int session = static_cast<int>(luaL_checkinteger(L, 1));
+  const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 2));
+  const auto size = static_cast<size_t>(luaL_checkinteger(L, 4));
+  const char* const protocol = is_request ? luaL_tolstring(L, 5, nullptr) : nullptr;
+  Scheduler::of(L).refuse_unknown(L, protocol, session, source, lua_touserdata(L, 3), size);
+  return 0;
+}
+
+int refuse_unknown_request(lua_State* L) {
+  return refuse_unknown(L, true);
+}
+
+int refuse_unknown_response(lua_State* L) {
+  return refuse_unknown(L, false);
+}
+
+// (f) -> the function before, which may be called, or set again
+int set_unknown(lua_State* L, const char* which, lua_CFunction usual) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   Scheduler::of(L);
+  lua_settop(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kUnknownKey);
-  lua_getfield(L, -1, which);
-  lua_pushvalue(L, 1);
-  lua_setfield(L, -3, which);
+  if (lua_getfield(L, 2, which) == LUA_TNIL) lua_pushcfunction(L, usual);
+  if (lua_tocfunction(L, 1) == usual) {
+    lua_pushnil(L);
+  } else {
+    lua_pushvalue(L, 1);
+  }
+  lua_setfield(L, 2, which);
   return 1;
 }
 
 int dispatch_unknown_request(lua_State* L) {
-  return set_unknown(L, "request");
+  return set_unknown(L, "request", refuse_unknown_request);
 }
 
 int dispatch_unknown_response(lua_State* L) {
-  return set_unknown(L, "response");
+  return set_unknown(L, "response", refuse_unknown_response);
 }
 
 // --- this service

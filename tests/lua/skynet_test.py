@@ -13,7 +13,7 @@ class SkynetTest(LuaTest):
     def test_coroutines_calls_and_inspection(self):
         node = self.run_script("skynet_script")
         node.wait_for_line(r"lua call \[[0-9a-f]+ to :[0-9a-f]+ : \d+ msgsz = \d+\] error : \x1b\[31m.*this handler fails")
-        for line in (r"Unknown request \(202\): to nobody", r"Response message : no question"):
+        for line in (r"Unknown request \(200\): what is usual", r"Unknown request \(202\): to nobody", r"Response message : no question"):
             node.wait_for_line(line + r"\n.*error : \x1b\[31mUnknown session : 0 from 8\x1b")
         self.assertNotIn("a timer of 0 cs is refused", node.log())
         self.assert_stops(node)

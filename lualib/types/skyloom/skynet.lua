@@ -51,13 +51,13 @@ function skynet.dispatch(typename, f) end
 function skynet.dispatch_message(type, msg, sz, session, source) end
 
 --- Sets who gets requests of types that nobody handles.
----@param f fun(session: integer, source: integer, msg: lightuserdata, sz: integer, type: integer)
----@return function? before
+---@param f fun(session: integer, source: integer, msg: lightuserdata, sz: integer, type: string|integer)
+---@return function before who got them; at first a function that logs them and raises
 function skynet.dispatch_unknown_request(f) end
 
 --- Sets who gets answers that nobody waits for.
 ---@param f fun(session: integer, source: integer, msg: lightuserdata, sz: integer)
----@return function? before
+---@return function before who got them; at first a function that logs them and raises
 function skynet.dispatch_unknown_response(f) end
 
 -- Messages ----------------------------------------------------------------------------------------
