@@ -114,8 +114,8 @@ local function send(method, place, text, is_stream)
     local is_done, response = pcall(respond, used, method, text, is_stream)
     if is_done then return response, used end
     skynet.fork(used.close)
-    local has_begun = used.response and used.response.has_begun
-    if response ~= sockethelper.socket_error or has_begun then error(response, 0) end
+    -- Over TLS it is a text that tells of a connection that the server has closed meanwhile.
+    if response == deadline.late or used.response and used.response.has_begun then error(response, 0) end
   end
   local connection = connect(key, protocol, name, port)
   local is_done, response = pcall(respond, connection, method, text, is_stream)

@@ -9,7 +9,7 @@ local test = check.test
 
 local connections = 0
 
---- A server that calls f(read, write) for each client: its place.
+--- A server that calls f(read, write, client) for each client: its place.
 local function listen(f)
   local id, _, port = socket.listen("127.0.0.1", 0)
   socket.start(id, function(client)
@@ -17,7 +17,7 @@ local function listen(f)
     connections = connections + 1
     local session = tls.newtls("server", tls.servercontext())
     tls.init_responsefunc(client, session)()
-    pcall(f, tls.readfunc(client, session), tls.writefunc(client, session))
+    pcall(f, tls.readfunc(client, session), tls.writefunc(client, session), client)
     tls.closefunc(session, client)()
     socket.close(client)
   end)
@@ -67,6 +67,17 @@ skynet.start(function()
       write "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
     end)
     check.raises("Socket Error", httpc.get, rude, "/")
+  end)
+  test("a connection that the server has closed without a word over TLS is made again", function()
+    local count = 0
+    local fickle = listen(function(read, write, client)
+      count = count + 1
+      read()
+      write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" .. count)
+      read() -- takes the second request, and does not answer it
+      socket.close(client)
+    end)
+    for i = 1, 3 do check.equal({ httpc.get(fickle, "/") }, { 200, tostring(i) }) end
   end)
   check.done()
 end)
