@@ -10,7 +10,7 @@ local sockethelper = require "http.sockethelper"
 ---@class http.httpc
 local httpc = {
   --- For a whole request, in cs. nil: 30 s for the connection and for each wait for more of the answer
-  --- (http_body_timeout).
+  --- (http_body_timeout), and 10 s for a header that has begun (http_header_timeout).
   ---@type integer?
   timeout = nil,
 }
@@ -60,9 +60,15 @@ local function start_tls(fd, name)
   return tls.readfunc(fd, session), tls.writefunc(fd, session), tls.closefunc(session, fd)
 end
 
-local function read_with_progress(read)
+--- A head that has begun has http_header_timeout until it is whole: nobody is held by a server that sends it byte by
+--- byte. For everything else the wait begins again with each piece.
+local function read_in_time(connection, read)
   return function()
-    if not httpc.timeout then deadline.set(internal.body_cs) end
+    local was_in_head = connection.is_in_head
+    connection.is_in_head = connection.response.is_in_head
+    if not (httpc.timeout or was_in_head and connection.is_in_head) then
+      deadline.set(connection.is_in_head and internal.header_cs or internal.body_cs)
+    end
     return read()
   end
 end
@@ -82,9 +88,8 @@ local function connect(place, protocol, name, port)
       error(why, 0)
     end
   end
-  return {
+  local connection = {
     place = place,
-    read = read_with_progress(read),
     write = write,
     failure = protocol == "http" and function() -- TLS says itself where it ends
       return require("skynet.socket.events").failure_of(fd)
@@ -97,6 +102,8 @@ local function connect(place, protocol, name, port)
       return require("skynet.socket.events").is_quiet(fd)
     end,
   }
+  connection.read = read_in_time(connection, read)
+  return connection
 end
 
 local function respond(connection, method, text, is_stream)

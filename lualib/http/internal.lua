@@ -68,6 +68,7 @@ end
 ---@field status integer
 ---@field header table<string, string|string[]>
 ---@field is_persistent boolean the connection can carry another request
+---@field is_in_head boolean? some of a head has come, and not yet all of it
 local Response = {}
 Response.__index = Response
 
@@ -85,6 +86,11 @@ local function advance(self, wants_whole)
   self.has_begun = true
   local phase, piece, rest, status, header, is_persistent = self.reader:response(bytes, wants_whole)
   if not phase then error("http response refused: " .. piece, 0) end
+  if phase == "head" then
+    self.is_in_head = piece
+    return phase
+  end
+  self.is_in_head = false
   if status then self.status, self.header, self.is_persistent = status, header, is_persistent end
   if rest then
     M.unread[interface.read] = rest

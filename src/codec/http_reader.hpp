@@ -45,6 +45,8 @@ class HttpReader {
   base::Result<Progress, HttpFault> feed(std::string_view input) noexcept;
 
   bool has_head() const noexcept { return phase_ != Phase::kHead; }
+  // Some of a head has come, and not yet all of it.
+  bool has_part_of_head() const noexcept { return !has_head() && !head_text_.empty(); }
   // After kWhole: the message, in the last input or in the reader; until either of them changes.
   // The head of a message whose body is still to come is kept: see take_head().
   const HttpHead& head() const noexcept { return head_; }

@@ -40,7 +40,7 @@ function http.response_reader(method, body_bytes_max, head_bytes_max) end
 ---@param bytes string
 ---@param whole boolean? do not give the body in pieces, but all of it at the end
 ---@return "head"|"body"|"whole"|nil phase nil: this is no answer
----@return string? piece of the body; the reason without a phase
+---@return string|boolean|nil piece of the body; with "head" whether some of a head has come; the reason without a phase
 ---@return string? rest what follows the message
 ---@return integer? status this and the rest once, when the head has become whole
 ---@return table<string, string|string[]>? header

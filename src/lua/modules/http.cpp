@@ -198,9 +198,10 @@ int response_reader(lua_State* L) {
   return 1;
 }
 
-// reader:response(bytes [, whole]) -> "head"; or "body" or "whole", then what came of the body
-// (with `whole`: all of it, at the end), and what follows the message; when the head has become
-// whole, too: status, header, is_persistent. nil, reason: this is no answer.
+// reader:response(bytes [, whole]) -> "head", and whether some of a head has come; or "body" or
+// "whole", then what came of the body (with `whole`: all of it, at the end), and what follows the
+// message; when the head has become whole, too: status, header, is_persistent. nil, reason: this is
+// no answer.
 int reader_response(lua_State* L) {
   Reader& self = check_reader(L);
   const std::string_view input = check_text(L, 2);
@@ -217,7 +218,10 @@ int reader_response(lua_State* L) {
   if (progress.value() == Progress::kNoMemory) return no_memory(L);
   const bool is_whole = progress.value() == Progress::kWhole;
   lua_pushstring(L, is_whole ? "whole" : progress.value() == Progress::kBody ? "body" : "head");
-  if (progress.value() == Progress::kHead) return 1;
+  if (progress.value() == Progress::kHead) {
+    lua_pushboolean(L, self.reader.has_part_of_head());
+    return 2;
+  }
   push_text(L, is_whole || !wants_whole ? self.reader.body() : std::string_view());
   if (!is_whole && !wants_whole) self.reader.drop_body();
   push_rest(L, input, is_whole ? self.reader.consumed() : input.size());

@@ -88,11 +88,13 @@ TEST(HttpModuleTest, AResponseComesInPieces) {
   EXPECT_EQ(run(std::string(kShow) + R"(
     local reader = http.response_reader("GET", 99, 999)
     return table.concat({
+      show(reader:response "HTTP/1.1 102 Wait\r\n\r\n"),
       show(reader:response "HTTP/1.1 200 OK\r\n"),
       show(reader:response "A: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe"),
       show(reader:response "\r\n3\r\nllo\r\n"),
       show(reader:response "0\r\n\r\nmore") }, "|"))"),
-            "head|body he nil 200 {a=b,transfer-encoding=chunked} true|body llo nil|whole  more");
+            "head false|head true|body he nil 200 {a=b,transfer-encoding=chunked} true|body llo "
+            "nil|whole  more");
 }
 
 TEST(HttpModuleTest, AResponseCanBeHadAsAWhole) {
