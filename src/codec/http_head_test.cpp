@@ -135,6 +135,11 @@ TEST(HttpHeadTest, TargetsHaveFourForms) {
   }
 }
 
+TEST(HttpHeadTest, OnlyHttp11MayBeUpgraded) {
+  EXPECT_TRUE(parse(get("Upgrade: a\r\n")).may_upgrade);
+  EXPECT_FALSE(parse("GET / HTTP/1.0\r\nHost: x\r\nUpgrade: a\r\n\r\n").may_upgrade);
+}
+
 TEST(HttpHeadTest, OtherVersionsAre505) {
   for (const char* version : {"0.9", "1.2", "2.0", "9.9"}) {
     const Refused refused = refusal(std::string("GET / HTTP/") + version + "\r\n\r\n");
