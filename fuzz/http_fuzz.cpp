@@ -84,21 +84,26 @@ void require_same_in_place(std::string_view input, const Answer& whole) {
   FUZZ_REQUIRE(in_place == whole);
 }
 
-bool is_framing(std::string_view name) {
-  std::string lower(name);
-  for (char& byte : lower) {
+std::string lower(std::string_view name) {
+  std::string text(name);
+  for (char& byte : text) {
     if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte + ('a' - 'A'));
   }
-  return lower == "content-length" || lower == "transfer-encoding";
+  return text;
 }
 
+// As fields of HTTP/1.1, which needs a host.
 void require_valid_fields(std::string_view fields, std::string& rewritten) {
+  bool has_host = false;
   while (!fields.empty()) {
     const HttpField field = next_http_field(fields);
     FUZZ_REQUIRE(is_http_token(field.name) && is_http_value(field.value));
-    if (is_framing(field.name)) continue;
+    const std::string name = lower(field.name);
+    if (name == "content-length" || name == "transfer-encoding") continue;
+    if (name == "host") has_host = true;
     rewritten += std::string(field.name) + ": " + std::string(field.value) + "\r\n";
   }
+  if (!has_host) rewritten += "host: x\r\n";
 }
 
 void require_same_when_rewritten(const Answer& whole) {

@@ -14,7 +14,9 @@ constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kBlanks = " \t";
 constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
 
-enum ByteClass : uint8_t { kToken = 1, kValue = 2, kVisible = 4 };
+constexpr std::string_view kHostMarks = "-._~%!$&'()*+,;=[]:";
+
+enum ByteClass : uint8_t { kToken = 1, kValue = 2, kVisible = 4, kHost = 8 };
 
 constexpr std::array<uint8_t, 256> make_classes() {
   std::array<uint8_t, 256> classes{};
@@ -23,10 +25,11 @@ constexpr std::array<uint8_t, 256> make_classes() {
     if (byte > 0x20 && byte < 0x7f) classes[byte] |= kVisible;
   }
   for (const char mark : kTokenMarks) classes[static_cast<unsigned char>(mark)] |= kToken;
-  for (unsigned char byte = '0'; byte <= '9'; ++byte) classes[byte] |= kToken;
+  for (const char mark : kHostMarks) classes[static_cast<unsigned char>(mark)] |= kHost;
+  for (unsigned char byte = '0'; byte <= '9'; ++byte) classes[byte] |= kToken | kHost;
   for (unsigned char byte = 'A'; byte <= 'Z'; ++byte) {
-    classes[byte] |= kToken;
-    classes[byte + ('a' - 'A')] |= kToken;
+    classes[byte] |= kToken | kHost;
+    classes[byte + ('a' - 'A')] |= kToken | kHost;
   }
   return classes;
 }
@@ -75,7 +78,7 @@ ListItem take_item(std::string_view list) noexcept {
 struct Facts {
   std::optional<std::string_view> length;
   std::optional<std::string_view> encoding;
-  bool has_host = false;
+  std::optional<std::string_view> host;
   bool says_close = false;
   bool says_keep_alive = false;
   bool expects_continue = false;
@@ -96,7 +99,7 @@ bool note(const HttpField& field, Facts& facts) noexcept {
   switch (field.name.size()) {  // most fields are none of ours
     case 4:
       if (!is_name(field.name, "host")) return true;
-      return !std::exchange(facts.has_host, true);
+      return !std::exchange(facts.host, field.value).has_value();
     case 6:
       if (is_name(field.name, "expect") && is_name(field.value, "100-continue")) {
         facts.expects_continue = true;
@@ -197,6 +200,23 @@ std::optional<HttpFault> set_framing(HttpHead& head, HttpRole role, Version vers
   return std::nullopt;
 }
 
+// RFC 9110, 7.2: a name or an address, maybe a port; empty where the target has none. What is in
+// brackets is not looked at any closer: whoever uses it will.
+bool is_host(std::string_view text) noexcept {
+  if (!are_all(text, kHost) || text.find('[', 1) != std::string_view::npos) return false;
+  const bool has_brackets = text.starts_with('[');
+  const size_t end = has_brackets ? text.find(']') : text.find_first_of(":]");
+  if (end == std::string_view::npos) return !has_brackets;
+  text.remove_prefix(has_brackets ? end + 1 : end);
+  return text.empty() || (text.front() == ':' && std::ranges::all_of(text.substr(1), is_digit));
+}
+
+std::optional<HttpFault> check_host(Version version, const Facts& facts) noexcept {
+  if (facts.host && !is_host(*facts.host)) return http_fault(kHttpBadRequest, "Host names no host");
+  if (!facts.host && version == Version::k11) return http_fault(kHttpBadRequest, "no Host");
+  return std::nullopt;
+}
+
 Result<Version, HttpFault> parse_version(std::string_view text, std::string_view where) noexcept {
   if (text == "HTTP/1.1") return Version::k11;
   if (text == "HTTP/1.0") return Version::k10;
@@ -207,9 +227,10 @@ Result<Version, HttpFault> parse_version(std::string_view text, std::string_view
   return http_fault(kHttpBadRequest, where);
 }
 
-// RFC 9112, 3.2: a path, a whole address, `*` for OPTIONS, a host and port for CONNECT.
+// RFC 9112, 3.2: a path, a whole address, `*` for OPTIONS, a host and port for CONNECT. No
+// fragment: some take it for the end of the path, some for a part of it.
 bool is_target_of(std::string_view target, std::string_view method) noexcept {
-  if (!is_http_target(target)) return false;
+  if (!is_http_target(target) || target.find('#') != std::string_view::npos) return false;
   if (target.front() == '/' || method == "CONNECT") return true;
   if (target == "*") return method == "OPTIONS";
   const size_t colon = target.find("://");
@@ -312,6 +333,9 @@ Result<HttpHead, HttpFault> parse_http_head(std::string_view text, HttpRole role
   head.fields.remove_suffix(kLineEnd.size());  // the blank line
   Facts facts;
   if (const auto fault = check_fields(head, facts)) return *fault;
+  if (role == HttpRole::kRequest) {
+    if (const auto fault = check_host(version.value(), facts)) return *fault;
+  }
   if (const auto fault = set_framing(head, role, version.value(), facts)) return *fault;
   head.is_persistent = !facts.says_close && head.framing != HttpFraming::kUntilClose &&
                        (version.value() == Version::k11 || facts.says_keep_alive);

@@ -68,20 +68,21 @@ Read response(const std::string& input) {
 
 TEST(HttpReaderTest, ARequestIsWholeWhateverThePieces) {
   const std::string text = "POST /x HTTP/1.1\r\nHost: y\r\nContent-Length: 5\r\n\r\nhello";
-  const Read whole = request(text + "GET / HTTP/1.1\r\n\r\n");
+  const Read whole = request(text + "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_EQ(whole, (Read{Progress::kWhole, 0, "/x", 2, "hello", text.size()}));
 }
 
 TEST(HttpReaderTest, AChunkedRequestIsWholeWhateverThePieces) {
   const std::string text =
-      "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nA: "
+      "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nA: "
       "b\r\n\r\n";
   const Read whole = request(text + "\r\n");
-  EXPECT_EQ(whole, (Read{Progress::kWhole, 0, "/x", 1, "hello", text.size()}));
+  EXPECT_EQ(whole, (Read{Progress::kWhole, 0, "/x", 2, "hello", text.size()}));
 }
 
 TEST(HttpReaderTest, EveryPartOfAMessageWantsMore) {
-  const std::string text = "POST /x HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
+  const std::string text = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
   for (size_t size = 0; size < text.size(); ++size) {
     const Read part = request(text.substr(0, size));
     EXPECT_NE(part.progress, Progress::kWhole) << size;
@@ -91,9 +92,11 @@ TEST(HttpReaderTest, EveryPartOfAMessageWantsMore) {
 
 TEST(HttpReaderTest, FaultsOfHeadAndBodyAreTold) {
   EXPECT_EQ(request("GET /x HTTP/2.0\r\n\r\n").fault, 505);
-  EXPECT_EQ(request("POST /x HTTP/1.1\r\nContent-Length: 101\r\n\r\n").fault, 413);
-  EXPECT_EQ(request("GET /x HTTP/1.1\r\nX: " + std::string(300, 'x')).fault, 413);
-  EXPECT_EQ(request("POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx").fault, 400);
+  EXPECT_EQ(request("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n").fault, 413);
+  EXPECT_EQ(request("GET /x HTTP/1.1\r\nHost: x\r\nX: " + std::string(300, 'x')).fault, 413);
+  EXPECT_EQ(
+      request("POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx").fault,
+      400);
 }
 
 TEST(HttpReaderTest, InterimResponsesAreSkippedUpToALimit) {
@@ -143,7 +146,7 @@ TEST(HttpReaderTest, ABodyCanBeTakenInPieces) {
 
 TEST(HttpReaderTest, AReaderMayMoveBetweenPieces) {
   HttpReader first(HttpRole::kRequest, kLimits);
-  ASSERT_TRUE(first.feed("POST /x HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe"));
+  ASSERT_TRUE(first.feed("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe"));
   HttpReader second = std::move(first);
   ASSERT_TRUE(second.feed("llo"));
   EXPECT_EQ(second.head().target, "/x");
@@ -151,7 +154,7 @@ TEST(HttpReaderTest, AReaderMayMoveBetweenPieces) {
 }
 
 TEST(HttpReaderTest, ARequestThatIsThereIsReadInPlace) {
-  const std::string text = "POST /x HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello, more";
+  const std::string text = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello, more";
   const auto whole = http_request_in_place(text, kLimits);
   ASSERT_TRUE(whole && whole.value());
   EXPECT_EQ(whole.value()->head.target.data(), text.data() + 5);
@@ -162,9 +165,10 @@ TEST(HttpReaderTest, ARequestThatIsThereIsReadInPlace) {
     EXPECT_TRUE(part && !part.value()) << size;
   }
   EXPECT_FALSE(http_request_in_place("GET / HTTP/3.0\r\n\r\n", kLimits));
-  EXPECT_FALSE(http_request_in_place("GET / HTTP/1.1\r\nContent-Length: 101\r\n\r\n", kLimits));
+  EXPECT_FALSE(
+      http_request_in_place("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n", kLimits));
   const auto chunks = http_request_in_place(
-      "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", kLimits);
+      "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", kLimits);
   EXPECT_TRUE(chunks && !chunks.value());
 }
 

@@ -423,7 +423,7 @@ class HttpTest(ConsoleTest):
                         "GET /getenv/start HTTP/1.0\r\n\r\n",
                         f"GET /getenv%20start?x=y HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n",
                         "POST / HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 12\r\n\r\ngetenv start",
-                        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ngetenv \r\n5\r\nstart\r\n0\r\n\r\n"):
+                        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ngetenv \r\n5\r\nstart\r\n0\r\n\r\n"):
             self.assertEqual(self.http(request), answer, request)
         self.assertEqual(self.http("GET / HTTP/1.0\r\n\r\n"),
                          "Invalid command, type help for command list\n\n<CMD Error>\n")
@@ -432,27 +432,28 @@ class HttpTest(ConsoleTest):
     def test_requests_of_web_pages_are_refused(self):
         for line in ("Origin: http://example.com", "Host: example.com", "Host: localhost.example.com",
                      "Referer: http://example.com/", "Sec-Fetch-Site: cross-site", "Host: 127.0.0.1.example.com"):
+            host = "" if line.startswith("Host") else "Host: localhost\r\n"
             for verb in ("GET", "POST"):
-                answer = self.http(f"{verb} /setenv/attacked/yes HTTP/1.1\r\n{line}\r\nContent-Length: 19\r\n\r\n"
+                answer = self.http(f"{verb} /setenv/attacked/yes HTTP/1.1\r\n{host}{line}\r\nContent-Length: 19\r\n\r\n"
                                    "setenv attacked yes")
                 self.assertTrue(answer.endswith("<CMD Error>\n"), (line, answer))
         for verb in ("PUT", "OPTIONS", "DELETE"):
-            self.assertRegex(self.http(f"{verb} / HTTP/1.1\r\nContent-Length: 20\r\n\r\nsetenv attacked yes\n"),
+            self.assertRegex(self.http(f"{verb} / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\nsetenv attacked yes\n"),
                              "only GET and POST")
         self.assertEqual(self.client().run("getenv attacked"), (["attacked\tnil"], OK))
 
     def test_requests_without_a_clear_length_are_refused(self):
         for header in ("Content-Length: 5\r\nContent-Length: 6", "Content-Length: +5", "Content-Length: 5, 5",
                        "Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: gzip", "No colon here"):
-            answer = self.http(f"POST / HTTP/1.1\r\n{header}\r\n\r\nsetenv attacked yes")
+            answer = self.http(f"POST / HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\nsetenv attacked yes")
             self.assertRegex(answer, r"^HTTP (400|501): .*\n<CMD Error>\n$", header)
 
     def test_a_large_body_is_refused_before_it_comes(self):
-        answer = self.http("POST / HTTP/1.1\r\nContent-Length: 8193\r\n\r\n")
+        answer = self.http("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8193\r\n\r\n")
         self.assertEqual(answer, "HTTP 413: a body of more than 8192 bytes\n<CMD Error>\n")
 
     def test_a_header_that_does_not_end_is_refused(self):
-        answer = self.http("GET / HTTP/1.1\r\n" + "X: y\r\n" * 5000)
+        answer = self.http("GET / HTTP/1.1\r\nHost: localhost\r\n" + "X: y\r\n" * 5000)
         self.assertRegex(answer, "^HTTP 413: ")
 
 

@@ -208,7 +208,7 @@ class WebTest(LuaTest):
         before = self.node.fd_count()
         for i in range(60):
             with connect(self.port) as client:
-                client.sendall(b"POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\n12345"[:i])
+                client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345"[:i])
         self.assertRegex(self.ask(SECOND), b"hello second\n$")
         for _ in range(600):
             if self.node.fd_count() <= before:

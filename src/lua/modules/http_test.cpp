@@ -47,14 +47,15 @@ TEST(HttpModuleTest, ARequestGivesItsParts) {
 
 TEST(HttpModuleTest, ARequestThatIsRefusedGivesCodeAndReason) {
   EXPECT_EQ(show(R"(http.request("GET /\r\n\r\n", 9, 999))"), "400 no request line");
-  EXPECT_EQ(show(R"(http.request("GET / HTTP/1.1\r\nContent-Length: 10\r\n\r\n", 9, 999))"),
-            "413 a body of more than 9 bytes");
+  EXPECT_EQ(
+      show(R"(http.request("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", 9, 999))"),
+      "413 a body of more than 9 bytes");
   EXPECT_EQ(show(R"(http.request(("x"):rep(100), 9, 99))"), "413 a header of more than 99 bytes");
 }
 
 TEST(HttpModuleTest, ARequestInPiecesGivesAReader) {
   EXPECT_EQ(run(std::string(kShow) + R"(
-    local text = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhelloGET"
+    local text = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhelloGET"
     local phases, last = {}, nil
     local _, reader, phase = http.request(text:sub(1, 1), 9, 999)
     for i = 2, #text - 3 do
@@ -63,20 +64,22 @@ TEST(HttpModuleTest, ARequestInPiecesGivesAReader) {
       last, phase = phase, results[3]
       if results[1] then return table.concat(phases, " ") .. ": " .. show(table.unpack(results, 1, results.n)) end
     end)"),
-            "head continue body: 200 / POST {content-length=5,expect=100-continue} hello true GET");
+            "head continue body: 200 / POST {content-length=5,expect=100-continue,host=x} hello "
+            "true GET");
 }
 
 TEST(HttpModuleTest, NobodyWaitsForAContinueWhoHasSentABody) {
-  EXPECT_EQ(run("return select(3, http.request('POST / HTTP/1.1\\r\\nExpect: 100-continue\\r\\n"
+  EXPECT_EQ(run("return select(3, http.request('POST / HTTP/1.1\\r\\nHost: x\\r\\nExpect: "
+                "100-continue\\r\\n"
                 "Content-Length: 5\\r\\n\\r\\nhe', 9, 999))"),
             "body");
 }
 
 TEST(HttpModuleTest, AReaderIsOfNoUseBehindItsMessage) {
-  EXPECT_THAT(
-      run("local _, reader = http.request('GET', 9, 999) reader:request(' / HTTP/1.1\\r\\n\\r\\n') "
-          "reader:request('x')"),
-      HasSubstr("the message is whole or refused"));
+  EXPECT_THAT(run("local _, reader = http.request('GET', 9, 999) reader:request(' / "
+                  "HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n') "
+                  "reader:request('x')"),
+              HasSubstr("the message is whole or refused"));
   EXPECT_THAT(run("local _, reader = http.request('GET', 9, 999) reader:request('\\n') "
                   "reader:request('x')"),
               HasSubstr("the message is whole or refused"));
@@ -198,7 +201,7 @@ TEST(HttpModuleTest, TargetsAndTokensAreTold) {
 TEST(HttpModuleTest, MemoryMayFailAnywhere) {
   expect_that_memory_may_fail("PART = ('x'):rep(200)", R"(
     local http = require "skyloom.http"
-    local _, reader = http.request("POST / HTTP/1.1\r\nX: y\r\nX: z\r\nTransfer-Encoding: chunked\r\n\r\nc8\r\n", 500, 999)
+    local _, reader = http.request("POST / HTTP/1.1\r\nHost: x\r\nX: y\r\nX: z\r\nTransfer-Encoding: chunked\r\n\r\nc8\r\n", 500, 999)
     reader:request(PART)
     local code = reader:request "\r\n0\r\n\r\n"
     assert(code == 200)

@@ -40,12 +40,12 @@ local function test_server()
     check.equal(answer_to "", "")
   end)
   test("a body that stops is 408", function()
-    check.matches(answer_to "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab", "^HTTP/1.1 408 ")
-    check.matches(answer_to "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab", "^HTTP/1.1 408 ")
+    check.matches(answer_to "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab", "^HTTP/1.1 408 ")
+    check.matches(answer_to "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab", "^HTTP/1.1 408 ")
   end)
   test("a body that goes on may take longer than one wait", function()
     local id = sockethelper.connect("127.0.0.1", port)
-    sockethelper.writefunc(id) "POST / HTTP/1.1\r\nContent-Length: 8\r\n\r\n"
+    sockethelper.writefunc(id) "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n"
     for _ = 1, 8 do
       skynet.sleep(15) -- all of them together are longer than a wait may be
       sockethelper.writefunc(id) "x"
@@ -61,7 +61,7 @@ local function test_server()
       result = read()
     end)
     local id = sockethelper.connect("127.0.0.1", slow_port)
-    sockethelper.writefunc(id) "GET / HTTP/1.1\r\n\r\n"
+    sockethelper.writefunc(id) "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     skynet.sleep(100)
     sockethelper.writefunc(id) "late"
     check.wait_until(function() return result end)

@@ -7,12 +7,12 @@ local function code_of(text)
 end
 
 local function header_of(bytes)
-  local start = "GET / HTTP/1.1\r\nX: "
+  local start = "GET / HTTP/1.1\r\nHost: x\r\nX: "
   return start .. string.rep("x", bytes - #start - 4) .. "\r\n\r\n"
 end
 
 local function body_of(bytes)
-  return string.format("POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s", bytes, string.rep("x", bytes))
+  return string.format("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", bytes, string.rep("x", bytes))
 end
 
 skynet.start(function()

@@ -30,7 +30,7 @@ local function read(text, limit)
 end
 
 local function post(header, body)
-  return string.format("POST /x HTTP/1.1\r\n%s\r\n\r\n%s", header, body or "")
+  return string.format("POST /x HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", header, body or "")
 end
 
 local function check_code(code, text, limit)
@@ -45,16 +45,16 @@ local function test_requests()
     check.equal(read "GET /a%20b?c=1 HTTP/1.1\r\nHost: x\r\nX-Many:1\r\nX-Many: \t 2 \r\n\r\n",
       { 200, "/a%20b?c=1", "GET", { host = "x", ["x-many"] = { "1", "2" } }, "", true, n = 6 })
     check.equal(read(post("Content-Length: 5", "hello, and more"))[5], "hello")
-    check.equal(read(post("content-length: 000")), { 200, "/x", "POST", { ["content-length"] = "000" }, "", true, n = 6 })
+    check.equal(read(post("content-length: 000")), { 200, "/x", "POST", { host = "x", ["content-length"] = "000" }, "", true, n = 6 })
   end)
   test("a request tells whether its connection goes on", function()
     check.equal(read("GET / HTTP/1.0\r\n\r\n")[6], false)
-    check.equal(read("GET / HTTP/1.1\r\nConnection: close\r\n\r\n")[6], false)
+    check.equal(read("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[6], false)
     check.equal(read("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")[6], true)
   end)
   test("what comes behind a request is the next one, however it is cut", function()
-    local text = "GET /1 HTTP/1.1\r\n\r\n" .. post("Content-Length: 2", "hi")
-      .. post("Transfer-Encoding: chunked", "2\r\nho\r\n0\r\n\r\n") .. "GET /4 HTTP/1.1\r\n\r\n"
+    local text = "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n" .. post("Content-Length: 2", "hi")
+      .. post("Transfer-Encoding: chunked", "2\r\nho\r\n0\r\n\r\n") .. "GET /4 HTTP/1.1\r\nHost: x\r\n\r\n"
     for _, n in ipairs { 1, 2, 7, 50, 100000 } do
       local from = pieces_of(text, n)
       local found = {}
@@ -139,7 +139,7 @@ local function test_requests()
     check_code(413, post("Transfer-Encoding: chunked", "6\r\nhello!\r\n5\r\n"), 10)
     check_code(413, post("Transfer-Encoding: chunked", "FFFFFFFFFFFFFFFF\r\n"))
     check_code(413, post("X: " .. string.rep("x", 8192)))
-    local start = "GET / HTTP/1.1\r\nX: "
+    local start = "GET / HTTP/1.1\r\nHost: x\r\nX: "
     check_code(200, start .. string.rep("x", 8192 - #start - 4) .. "\r\n\r\n")
     check_code(413, start .. string.rep("x", 8193 - #start - 4) .. "\r\n\r\n")
     check_code(413, string.rep("x", 9000))
@@ -226,7 +226,7 @@ local function test_sockets()
   end)
   test("a request and a response go through sockets", function()
     local id = sockethelper.connect("127.0.0.1", port)
-    sockethelper.writefunc(id)("fix HTTP/1.1\r\nContent-Length: 4\r\n\r\nbo")
+    sockethelper.writefunc(id)("fix HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
     sockethelper.writefunc(id)("dy")
     local response = sockethelper.readall(id)
     check.matches(response, "^HTTP/1.1 200 OK\r\n.*\r\n\r\nPOST /prefix body$")
@@ -251,7 +251,7 @@ local function test_sockets()
       socket.close(id)
     end)
     local id = sockethelper.connect("127.0.0.1", again_port)
-    sockethelper.writefunc(id)("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.0\r\n\r\nGET /4")
+    sockethelper.writefunc(id)("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.0\r\n\r\nGET /4")
     local bodies = {}
     for body in string.gmatch(sockethelper.readall(id), "\r\n\r\n(/%d)") do bodies[#bodies + 1] = body end
     check.equal(bodies, { "/1", "/2", "/3" })
@@ -270,7 +270,7 @@ local function test_sockets()
       socket.close(id)
     end)
     local id = sockethelper.connect("127.0.0.1", other_port)
-    sockethelper.writefunc(id)("GET / HTTP/1.1\r\n\r\nabcdefghij")
+    sockethelper.writefunc(id)("GET / HTTP/1.1\r\nHost: x\r\n\r\nabcdefghij")
     check.wait_until(function() return seen end)
     check.equal(seen, { "abc", "defgh", "ij" })
     sockethelper.close(id)

@@ -18,7 +18,7 @@ local function test_deadlines()
     local port, failures, listener = serve_tls()
     local silent = sockethelper.connect("127.0.0.1", port)
     local noisy = sockethelper.connect("127.0.0.1", port)
-    socket.write(noisy, "GET / HTTP/1.1\r\n\r\n")
+    socket.write(noisy, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     local fd, session = connect(port)
     tls.writefunc(fd, session) "x"
     check.equal(tls.readfunc(fd, session)(), "x")
