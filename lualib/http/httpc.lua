@@ -57,7 +57,7 @@ local function start_tls(fd, name)
   local tls = require "http.tlshelper"
   local session = tls.newtls("client", tls.clientcontext(), name)
   tls.init_requestfunc(fd, session)()
-  return tls.readfunc(fd, session), tls.writefunc(fd, session), tls.closefunc(session, fd)
+  return tls.readfunc(fd, session), tls.writefunc(fd, session), tls.closefunc(session)
 end
 
 --- A head that has begun has http_header_timeout until it is whole: nobody is held by a server that sends it byte by

@@ -15,6 +15,7 @@ local M = {}
 local socket_error = sockethelper.socket_error
 local unread = internal.unread
 local server_context, client_context
+local sockets = setmetatable({}, { __mode = "k" }) ---@type table<userdata, integer> of the sessions that are open
 
 ---A context: `:set_cert(certfile, keyfile [, name])`, `:set_ciphers(list)` (of TLS 1.2), `:set_ca(file)`,
 ---`:set_verify("peer" or "none")` (of servers, by clients), `:set_client_ca(file [, "required" or "optional"])`
@@ -96,6 +97,7 @@ local function handshake_of(fd, tls, is_client)
   return function()
     deadline.within(fd, setting.cs("handshake_timeout", 5000),
       "tls handshake: the peer has stalled beyond handshake_timeout", shake_hands, fd, tls, is_client)
+    sockets[tls] = fd
   end
 end
 
@@ -120,13 +122,15 @@ function M.init_responsefunc(fd, tls)
 end
 
 ---@param tls userdata
----@param fd? integer with it the peer is told that this is the end
+---@param fd? integer where to tell the peer that this is the end; default: where the handshake was done
 ---@return fun()
 function M.closefunc(tls, fd)
   return function()
-    if fd then
+    local place = fd or sockets[tls]
+    sockets[tls] = nil
+    if place then
       local goodbye = tls:finish()
-      if goodbye ~= "" then socket.write(fd, goodbye) end
+      if goodbye ~= "" then socket.write(place, goodbye) end
     end
     tls:close()
   end
