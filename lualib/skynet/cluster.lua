@@ -144,7 +144,7 @@ end
 ---@param name string without "@"
 ---@return integer handle
 function cluster.query(node, name)
-  return skynet.call(cluster.get_sender(node), "lua", "req", 0, skynet.pack(name))
+  return cluster.call(node, 0, name)
 end
 
 skynet.init(function()

@@ -155,6 +155,9 @@ skynet.start(function()
     check.wait_until(function() return cluster.proxy("db", "@sdb") ~= proxy end)
     equal(skynet.call(cluster.proxy("db", "@sdb"), "lua", "echo", 4), 4)
     equal(cluster.call("db", "@sdb", "echo", 5), 5)
+    kill_sender() -- a query went on with the dead one for ever
+    raises("call to invalid address", cluster.query, "db", "sdb")
+    equal(math.type(cluster.query("db", "sdb")), "integer")
   end)
 
   test("bad configurations change nothing", function()
