@@ -5,6 +5,7 @@
 local skynet = require "skynet"
 require "skynet.manager"
 local core = require "skynet.cluster.core"
+local add_waiter = require "skyloom.waiters"
 
 local config_name = skynet.getenv "cluster"
 local node_name = core.nodename()
@@ -35,10 +36,8 @@ end
 
 ---One attempt to reach a node, for everybody who asks for it meanwhile.
 ---@class clusterd.attempt
----@field [integer] table the tokens of those who wait for its end
+---@field [integer] {response: function} who waits for its end
 ---@field is_waiting boolean? for an address
----@field is_done boolean?
----@field result any the sender, or why there is none
 
 ---f() when a service that we started has ended: killed, or by its memory limit.
 local function when_ended(service, f)
@@ -97,24 +96,21 @@ local function check_node(node)
   if not is_word(node) then error(("cluster: %q is no name of a node"):format(node), 0) end
 end
 
-local function sender_of(node)
+function command.sender(_, node)
   check_node(node)
-  if is_ready[node] then return senders[node] end
+  if is_ready[node] then return skynet.retpack(senders[node]) end
   local attempt = attempts[node]
   if not attempt then
     attempt = {}
     attempts[node] = attempt
     skynet.fork(function()
-      attempt.is_done, attempt.result = pcall(reach, attempt, node)
+      local is_done, result = pcall(reach, attempt, node)
       attempts[node] = nil
-      for _, token in ipairs(attempt) do skynet.wakeup(token) end
+      if not is_done then skynet.error(result) end
+      for _, each in ipairs(attempt) do each.response(is_done, result) end
     end)
   end
-  local token = {}
-  attempt[#attempt + 1] = token
-  skynet.wait(token)
-  if not attempt.is_done then error(attempt.result, 0) end
-  return attempt.result
+  add_waiter(attempt, { response = skynet.response() })
 end
 
 -- Configuration -----------------------------------------------------------------------------------
@@ -176,10 +172,6 @@ function command.reload(_, settings)
 end
 
 -- Calling others ----------------------------------------------------------------------------------
-
-function command.sender(_, node)
-  skynet.retpack(sender_of(node))
-end
 
 function command.senders()
   skynet.retpack(senders)

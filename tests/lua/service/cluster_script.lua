@@ -3,6 +3,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 local cluster = require "skynet.cluster"
 local check = require "check"
+local dead_callers = require "dead_callers"
 local test, equal, raises = check.test, check.equal, check.raises
 
 local address = "127.0.0.1:" .. skynet.getenv "peer_port"
@@ -167,6 +168,13 @@ skynet.start(function()
     raises("call failed", cluster.reload, "text")
     raises("call failed", cluster.reload, { ["d b"] = "127.0.0.1:1" })
     equal(cluster.call("db", "@sdb", "echo", 1), 1)
+  end)
+
+  test("those who were killed while they waited for a node cost nothing", function()
+    -- Each stayed for ever: nobody says that a caller was killed, and the node may never come.
+    local cost = dead_callers(skynet.uniqueservice "clusterd", function() return "sender", "never_there" end)
+    equal(cost < 300, true)
+    cluster.reload { never_there = false }
   end)
 
   test("a node that is down is called no more", function()
