@@ -296,16 +296,15 @@ bool parse_field(std::string_view line, AnswerFields& fields) noexcept {
   return fields.answer.status != 101 || add_field(fields, name, value);
 }
 
-}  // namespace
+constexpr HandshakeFault kTooLong{"the header of the answer has more than 8192 bytes"};
 
-Result<std::optional<UpgradeAnswer>, HandshakeFault> parse_upgrade_answer(
-    std::string_view input) noexcept {
+Result<std::optional<UpgradeAnswer>, HandshakeFault> parse_head(std::string_view input) noexcept {
   constexpr std::string_view kLineEnd = "\r\n";
   constexpr std::string_view kHeaderEnd = "\r\n\r\n";
   const size_t size = input.substr(0, kUpgradeAnswerBytesMax).find(kHeaderEnd);
   if (size == std::string_view::npos) {
     if (input.size() < kUpgradeAnswerBytesMax) return std::optional<UpgradeAnswer>();
-    return HandshakeFault{"the header of the answer has more than 8192 bytes"};
+    return kTooLong;
   }
   AnswerFields fields;
   std::string_view lines = input.substr(0, size);
@@ -325,6 +324,26 @@ Result<std::optional<UpgradeAnswer>, HandshakeFault> parse_upgrade_answer(
     return HandshakeFault{"the answer does not upgrade the connection to websocket"};
   }
   return std::optional(fields.answer);
+}
+
+}  // namespace
+
+Result<std::optional<UpgradeAnswer>, HandshakeFault> parse_upgrade_answer(
+    std::string_view input) noexcept {
+  size_t skipped = 0;  // answers 1xx before the one that counts (RFC 9110, 15.2)
+  for (;;) {
+    auto answer = parse_head(input.substr(skipped));
+    if (!answer.ok() || !answer->has_value()) {
+      if (answer.ok() && input.size() >= kUpgradeAnswerBytesMax) return kTooLong;
+      return answer;
+    }
+    UpgradeAnswer& found = **answer;
+    const bool is_interim = found.status < 200 && found.status != 101;
+    found.size += skipped;
+    if (found.size > kUpgradeAnswerBytesMax) return kTooLong;
+    if (!is_interim) return answer;
+    skipped = found.size;
+  }
 }
 
 }  // namespace skyloom::codec

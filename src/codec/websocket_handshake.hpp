@@ -61,7 +61,7 @@ inline constexpr size_t kUpgradeAnswerBytesMax = 8192;
 
 // A server's answer to a request for an upgrade; the texts are inside of the input.
 struct UpgradeAnswer {
-  size_t size = 0;  // bytes of the input; frames follow
+  size_t size = 0;  // bytes of the input, answers 1xx before it included; frames follow
   uint16_t status = 0;
   std::string_view reason;  // of the status line
   // Of status 101 only:

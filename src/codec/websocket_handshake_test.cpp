@@ -157,6 +157,24 @@ TEST(WebSocketHandshake, AnotherStatusIsToldWithItsReason) {
   EXPECT_EQ((*answer)->reason, "Not you");
 }
 
+TEST(WebSocketHandshake, Rfc9110InterimAnswersAreSkipped) {
+  const std::string interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+  const std::string head = interim + "HTTP/1.1 100\r\n\r\n" + kStatus + kUpgrade + "\r\n";
+  for (size_t have = 0; have < head.size(); ++have) {
+    const auto part = parse_upgrade_answer(head.substr(0, have));
+    ASSERT_TRUE(part.ok() && !part->has_value()) << have;
+  }
+  const auto answer = parse_upgrade_answer(head + "\x81\x01x");
+  ASSERT_TRUE(answer.ok() && answer->has_value());
+  EXPECT_EQ((*answer)->status, 101);
+  EXPECT_EQ((*answer)->size, head.size());
+  std::string endless;
+  while (endless.size() < kUpgradeAnswerBytesMax) endless += interim;
+  EXPECT_TRUE(parse_upgrade_answer(endless.substr(0, kUpgradeAnswerBytesMax - 1)).ok());
+  EXPECT_FALSE(parse_upgrade_answer(endless.substr(0, kUpgradeAnswerBytesMax)).ok());
+  EXPECT_FALSE(parse_upgrade_answer(endless + head).ok());
+}
+
 TEST(WebSocketHandshake, AHeaderWithoutEndIsRefused) {
   const std::string endless = kStatus + "x: " + std::string(kUpgradeAnswerBytesMax, 'x');
   EXPECT_TRUE(parse_upgrade_answer(endless.substr(0, kUpgradeAnswerBytesMax - 1)).ok());
