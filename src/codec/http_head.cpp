@@ -211,8 +211,11 @@ bool is_host(std::string_view text) noexcept {
   return text.empty() || (text.front() == ':' && std::ranges::all_of(text.substr(1), is_digit));
 }
 
-std::optional<HttpFault> check_host(Version version, const Facts& facts) noexcept {
-  if (facts.host && !is_host(*facts.host)) return http_fault(kHttpBadRequest, "Host names no host");
+std::optional<HttpFault> check_host(std::string_view authority, Version version,
+                                    const Facts& facts) noexcept {
+  if (!is_host(authority) || (facts.host && !is_host(*facts.host))) {
+    return http_fault(kHttpBadRequest, "Host names no host");
+  }
   if (!facts.host && version == Version::k11) return http_fault(kHttpBadRequest, "no Host");
   return std::nullopt;
 }
@@ -229,12 +232,16 @@ Result<Version, HttpFault> parse_version(std::string_view text, std::string_view
 
 // RFC 9112, 3.2: a path, a whole address, `*` for OPTIONS, a host and port for CONNECT. No
 // fragment: some take it for the end of the path, some for a part of it.
-bool is_target_of(std::string_view target, std::string_view method) noexcept {
+bool set_target(HttpHead& head, std::string_view target) noexcept {
   if (!is_http_target(target) || target.find('#') != std::string_view::npos) return false;
-  if (target.front() == '/' || method == "CONNECT") return true;
-  if (target == "*") return method == "OPTIONS";
+  head.target = target;
+  if (target.front() == '/' || head.method == "CONNECT") return true;
+  if (target == "*") return head.method == "OPTIONS";
   const size_t colon = target.find("://");
-  return colon != std::string_view::npos && colon != 0 && is_http_token(target.substr(0, colon));
+  if (colon == std::string_view::npos || !is_http_token(target.substr(0, colon))) return false;
+  head.authority = target.substr(colon + 3);
+  head.authority = head.authority.substr(0, head.authority.find_first_of("/?"));
+  return !head.authority.empty();
 }
 
 Result<Version, HttpFault> parse_request_line(std::string_view line, HttpHead& head) noexcept {
@@ -245,8 +252,8 @@ Result<Version, HttpFault> parse_request_line(std::string_view line, HttpHead& h
     return http_fault(kHttpBadRequest, kNoLine);
   }
   head.method = line.substr(0, method_end);
-  head.target = line.substr(method_end + 1, target_end - method_end - 1);
-  if (!is_http_token(head.method) || !is_target_of(head.target, head.method)) {
+  if (!is_http_token(head.method) ||
+      !set_target(head, line.substr(method_end + 1, target_end - method_end - 1))) {
     return http_fault(kHttpBadRequest, kNoLine);
   }
   return parse_version(line.substr(target_end + 1), kNoLine);
@@ -334,7 +341,7 @@ Result<HttpHead, HttpFault> parse_http_head(std::string_view text, HttpRole role
   Facts facts;
   if (const auto fault = check_fields(head, facts)) return *fault;
   if (role == HttpRole::kRequest) {
-    if (const auto fault = check_host(version.value(), facts)) return *fault;
+    if (const auto fault = check_host(head.authority, version.value(), facts)) return *fault;
   }
   if (const auto fault = set_framing(head, role, version.value(), facts)) return *fault;
   head.is_persistent = !facts.says_close && head.framing != HttpFraming::kUntilClose &&

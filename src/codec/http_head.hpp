@@ -45,8 +45,9 @@ enum class HttpFraming : uint8_t { kNone, kLength, kChunked, kUntilClose };
 struct HttpHead {
   std::string_view method;  // of a request
   std::string_view target;
-  uint16_t status = 0;      // of a response
-  std::string_view fields;  // their lines, valid: for next_http_field()
+  std::string_view authority;  // of a target that is a whole address: it stands for Host
+  uint16_t status = 0;         // of a response
+  std::string_view fields;     // their lines, valid: for next_http_field()
   size_t field_count = 0;
   HttpFraming framing = HttpFraming::kNone;
   uint64_t length = 0;            // kLength

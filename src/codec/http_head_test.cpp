@@ -117,6 +117,8 @@ TEST(HttpHeadTest, LinesThatAreNoRequestAre400) {
                            "GET * HTTP/1.1",
                            "GET ://x HTTP/1.1",
                            "GET /x#y HTTP/1.1",
+                           "GET http:///x HTTP/1.1",
+                           "GET http://user@x/ HTTP/1.1",
                            "GET /x HTTP/1.1\r",
                            "GET\t/x HTTP/1.1",
                            "GET /x\tHTTP/1.1",
@@ -154,6 +156,17 @@ TEST(HttpHeadTest, ARequestOfHttp11NamesOneHostThatIsOne) {
   EXPECT_EQ(refusal("GET / HTTP/1.1\r\n\r\n").reason, "no Host");
   EXPECT_EQ(refusal("GET http://a/ HTTP/1.1\r\n\r\n").status, 400);
   EXPECT_EQ(refusal("GET / HTTP/1.0\r\n\r\n").status, 200);
+}
+
+TEST(HttpHeadTest, AWholeAddressSaysTheHost) {
+  for (const char* target :
+       {"http://a.example:1", "http://a.example:1/x?y@z", "ws://a.example:1?x"}) {
+    const std::string text = std::string("GET ") + target + " HTTP/1.1\r\nHost: b\r\n\r\n";
+    EXPECT_EQ(parse(text).authority, "a.example:1");
+    EXPECT_EQ(parse(text).target, target);
+  }
+  const std::string path = "GET /http://a HTTP/1.1\r\nHost: b\r\n\r\n";
+  EXPECT_EQ(parse(path).authority, "");
 }
 
 TEST(HttpHeadTest, OnlyHttp11MayBeUpgraded) {

@@ -142,6 +142,10 @@ int push_request(lua_State* L, const codec::HttpRequest& request, std::string_vi
   push_text(L, request.head.target);
   push_text(L, request.head.method);
   push_fields(L, request.head);
+  if (!request.head.authority.empty()) {
+    push_text(L, request.head.authority);
+    lua_setfield(L, -2, "host");
+  }
   if (!request.head.may_upgrade) {
     lua_pushnil(L);
     lua_setfield(L, -2, "upgrade");

@@ -53,6 +53,13 @@ TEST(HttpModuleTest, ARequestThatIsRefusedGivesCodeAndReason) {
   EXPECT_EQ(show(R"(http.request(("x"):rep(100), 9, 99))"), "413 a header of more than 99 bytes");
 }
 
+TEST(HttpModuleTest, WhatARequestCannotMeanIsNotSeen) {
+  EXPECT_EQ(show(R"(http.request("GET http://a:1/x HTTP/1.1\r\nHost: b\r\n\r\n", 9, 999))"),
+            "200 http://a:1/x GET {host=a:1}  true nil");
+  EXPECT_EQ(show(R"(http.request("GET http://a/ HTTP/1.0\r\nUpgrade: websocket\r\n\r\n", 9, 999))"),
+            "200 http://a/ GET {host=a}  false nil");
+}
+
 TEST(HttpModuleTest, ARequestInPiecesGivesAReader) {
   EXPECT_EQ(run(std::string(kShow) + R"(
     local text = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhelloGET"
