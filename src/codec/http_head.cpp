@@ -211,12 +211,12 @@ bool is_host(std::string_view text) noexcept {
   return text.empty() || (text.front() == ':' && std::ranges::all_of(text.substr(1), is_digit));
 }
 
-std::optional<HttpFault> check_host(std::string_view authority, Version version,
-                                    const Facts& facts) noexcept {
+// A request of HTTP/1.1 without any is read, against RFC 9112, 3.2: clients of servers that were
+// written for Skynet send none.
+std::optional<HttpFault> check_host(std::string_view authority, const Facts& facts) noexcept {
   if (!is_host(authority) || (facts.host && !is_host(*facts.host))) {
     return http_fault(kHttpBadRequest, "Host names no host");
   }
-  if (!facts.host && version == Version::k11) return http_fault(kHttpBadRequest, "no Host");
   return std::nullopt;
 }
 
@@ -341,7 +341,7 @@ Result<HttpHead, HttpFault> parse_http_head(std::string_view text, HttpRole role
   Facts facts;
   if (const auto fault = check_fields(head, facts)) return *fault;
   if (role == HttpRole::kRequest) {
-    if (const auto fault = check_host(head.authority, version.value(), facts)) return *fault;
+    if (const auto fault = check_host(head.authority, facts)) return *fault;
   }
   if (const auto fault = set_framing(head, role, version.value(), facts)) return *fault;
   head.is_persistent = !facts.says_close && head.framing != HttpFraming::kUntilClose &&
