@@ -6,6 +6,7 @@ local httpd = require "http.httpd"
 local M = {}
 
 local VERSION = "13"
+local HAS_BODY = {} -- raised behind a header that says that there is more
 local PORTS = { ws = 80, wss = 443 }
 -- What the handshake itself says; anything else in a header is the caller's.
 local RESERVED = {
@@ -30,7 +31,7 @@ end
 function M.read_request(connection)
   local tail, is_over = "", false
   local function read()
-    if is_over then error("websocket: a request for an upgrade has no body", 0) end
+    if is_over then error(HAS_BODY) end
     local bytes = connection.read()
     local joined = tail .. bytes
     local _, last = joined:find("\r\n\r\n", 1, true)
@@ -44,6 +45,7 @@ function M.read_request(connection)
   end
   local code, url, method, header = httpd.read_request(read, 0)
   if code == 200 then return { url = url, method = method, header = header } end
+  if url == HAS_BODY then return { refusal = 400, reason = "a request for an upgrade has no body" } end
   if code then return { refusal = code, reason = url } end
   error(url, 0)
 end

@@ -138,7 +138,8 @@ local function test_handshake()
       { "400", "Key", { [7] = "Sec-WebSocket-Key: " .. KEY } },
       { "426", "Version", { [6] = "" } }, { "426", "Version", { [6] = "Sec-WebSocket-Version: 8" } },
       { "400", "Host", { [2] = "" } }, { "400", "method", { "POST / HTTP/1.1" } },
-      { "505", "", { "GET / HTTP/2.0" } }, { "400", "no Upgrade", { "GET / HTTP/1.0" } }, { "400", "", { "nonsense" } },
+      { "505", "", { "GET / HTTP/2.0" } }, { "400", "no Upgrade", { "GET / HTTP/1.0" } },
+      { "400", "no body", { [7] = "Transfer-Encoding: chunked" } }, { "400", "", { "nonsense" } },
       { "400", "Extensions", { [7] = "Sec-WebSocket-Extensions: a,,b" } },
     }
     for _, case in ipairs(cases) do
