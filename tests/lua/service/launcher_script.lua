@@ -71,6 +71,18 @@ skynet.start(function()
   test("LAUNCH answers nil when the service exits while it starts", function()
     check.equal(launcher("LAUNCH", "snlua", "exit_at_start"), nil)
   end)
+  test("an exit is no failure when the launcher looks for the dead before it hears of it", function()
+    -- In the launcher's mailbox are its own timer and, behind it, the last word of a service that has ended: the look
+    -- found nobody, and failed the launch.
+    local result = launch_slowly "exit"
+    skynet.call(".launcher", "debug", "RUN", [[
+      local skynet, is_alive = require "skynet", require "skyloom.scheduler".is_alive
+      while skynet.mqlen() == 0 do end
+      skynet.send(".gatekeeper", "lua", "open")
+      while is_alive(...) do end
+    ]], nil, handle_of "slow_start exit")
+    check.equal(result(), { true, n = 1 })
+  end)
   test("LAUNCH fails for a service that is killed in the middle of its start, past the launcher", function()
     local result = launch_slowly "killed"
     core.command("KILL", skynet.address(handle_of "slow_start killed"))
