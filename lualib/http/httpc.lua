@@ -95,7 +95,7 @@ local function connect(place, protocol, name, port)
       return require("skynet.socket.events").failure_of(fd)
     end,
     close = function()
-      if close then close() end
+      if close then pcall(close) end -- the collector may have ended the session of a forgotten stream
       sockethelper.close(fd)
     end,
     is_quiet = function()

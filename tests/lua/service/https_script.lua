@@ -61,6 +61,18 @@ skynet.start(function()
     check.raises("timeout$", httpc.get, silent, "/")
     httpc.timeout = nil
   end)
+  test("a stream over TLS that nobody has any more is closed by the collector", function()
+    -- It ends the session together with the stream, whose goodbye then raised and left the socket open.
+    local is_over
+    local endless = listen(function(read, write)
+      read()
+      write "HTTP/1.1 200 OK\r\n\r\nx"
+      is_over = not pcall(read)
+    end)
+    check.equal(httpc.request_stream("GET", endless, "/")(), "x")
+    collectgarbage()
+    check.wait_until(function() return is_over end)
+  end)
   test("an answer over TLS that ends too early is socket_error", function()
     local rude = listen(function(read, write)
       read()
