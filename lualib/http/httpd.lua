@@ -28,20 +28,27 @@ local reasons = {
 
 local has_begun = setmetatable({}, { __mode = "k" }) -- by the function that reads: some of the request is there
 
+-- What HTTP/1.0 has instead of chunks is the end of the connection. By the function that writes: that which has read a
+-- request of HTTP/1.0; and by that: it reads no more, because the end is what the client waits for.
+local old_reader = setmetatable({}, { __mode = "k" })
+local is_over = setmetatable({}, { __mode = "k" })
+
 --- The first bytes of a request, and then more of them until it is whole.
 local function read_request(read, body_bytes_max, write)
+  if is_over[read] then error(internal.socket_error) end
   deadline.set(internal.header_cs)
   local bytes = unread[read] or read()
   unread[read] = nil
   has_begun[read] = true
-  local code, url, method, header, body, is_persistent, rest =
+  local code, url, method, header, body, is_persistent, rest, is_http11 =
     http.request(bytes, body_bytes_max, internal.header_bytes_max)
   while not code do
     local reader, phase = url, method
     if phase ~= "head" then deadline.set(internal.body_cs) end
     if phase == "continue" and write then write "HTTP/1.1 100 Continue\r\n\r\n" end
-    code, url, method, header, body, is_persistent, rest = reader:request(read())
+    code, url, method, header, body, is_persistent, rest, is_http11 = reader:request(read())
   end
+  if write then old_reader[write] = code == 200 and not is_http11 and read or nil end
   if rest then unread[read] = rest end
   return code, url, method, header, body, is_persistent
 end
@@ -52,7 +59,8 @@ end
 --- What comes behind the request is what the next call with this `readfunc` begins with.
 ---@param readfunc fun(n?: integer): string raises at the end of the stream
 ---@param bodylimit? integer bytes of the body; default http_body_max, 8 MiB
----@param writefunc? fun(text: string) tells clients that wait for that (Expect: 100-continue) to go on
+---@param writefunc? fun(text: string) tells clients that wait for that (Expect: 100-continue) to go on; and
+---  write_response() with it knows then whether the client understands chunks
 ---@return integer|nil code 200; 400, 408, 413, 501 or 505 when the request is refused: answer and close;
 ---  nil: the stream failed, or no request began in time: close
 ---@return string url of a good request; the reason otherwise
@@ -80,18 +88,42 @@ local function has_no_body(code)
   return code < 200 or code == 204 or code == 304
 end
 
+local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true }
+local FRAMING_AND_CONNECTION = { ["content-length"] = true, ["transfer-encoding"] = true, connection = true }
+
+local function without(names, header)
+  local rest = {}
+  for name, value in pairs(header or {}) do
+    if not (type(name) == "string" and names[string.lower(name)]) then rest[name] = value end
+  end
+  return rest
+end
+
 local function write_text(write, start, body, header)
   if #body <= BODY_BYTES_JOINED then return write(http.message(start, header, body)) end
-  local all = { ["content-length"] = #body }
-  for name, value in pairs(header or {}) do
-    local lower = type(name) == "string" and string.lower(name)
-    if lower ~= "content-length" and lower ~= "transfer-encoding" then all[name] = value end
-  end
+  local all = without(FRAMING, header)
+  all["content-length"] = #body
   write(http.message(start, all))
   write(body)
 end
 
+local function write_to_the_end(write, start, next_piece, header)
+  local all = without(FRAMING_AND_CONNECTION, header)
+  all.connection = "close"
+  write(http.message(start, all))
+  local piece = next_piece()
+  while piece do
+    write(piece)
+    piece = next_piece()
+  end
+end
+
 local function write_chunks(write, start, next_piece, header)
+  local reader = old_reader[write]
+  if reader then
+    is_over[reader] = true
+    return write_to_the_end(write, start, next_piece, header)
+  end
   write(http.message(start, header, true))
   local piece = next_piece()
   while piece do
@@ -127,8 +159,9 @@ end
 --- Writes one response.
 ---@param writefunc fun(text: string) raises when the stream fails
 ---@param code integer 100 to 999
----@param body? string|fun(): string|nil text; a function that gives the pieces of a chunked body, then nil; or
----  nil: `header` tells of a body that the caller writes
+---@param body? string|fun(): string|nil text; a function that gives the pieces of a chunked body, then nil (a client of
+---  HTTP/1.0 gets them as they are, and the next read_request() gives nil); or nil: `header` tells of a body that the
+---  caller writes
 ---@param header? table<string, any> values: text, number, or a list of these
 ---@return boolean is_written false: what was written is no whole response, close the connection
 ---@return any|nil err

@@ -347,7 +347,7 @@ Result<HttpHead, HttpFault> parse_http_head(std::string_view text, HttpRole role
   head.is_persistent = !facts.says_close && head.framing != HttpFraming::kUntilClose &&
                        (version.value() == Version::k11 || facts.says_keep_alive);
   head.expects_continue = version.value() == Version::k11 && facts.expects_continue;
-  head.may_upgrade = version.value() == Version::k11;
+  head.is_http11 = version.value() == Version::k11;
   return head;
 }
 

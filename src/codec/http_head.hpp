@@ -53,7 +53,7 @@ struct HttpHead {
   uint64_t length = 0;            // kLength
   bool is_persistent = false;     // the connection can carry another message
   bool expects_continue = false;  // the client waits for a 100 before it sends the body
-  bool may_upgrade = false;       // of HTTP/1.0 an upgrade is to be ignored (RFC 9110, 7.8)
+  bool is_http11 = false;         // or else HTTP/1.0: no chunks, and an upgrade is to be ignored
 };
 
 struct HttpField {

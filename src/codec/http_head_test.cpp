@@ -172,9 +172,9 @@ TEST(HttpHeadTest, AWholeAddressSaysTheHost) {
   EXPECT_EQ(parse(path).authority, "");
 }
 
-TEST(HttpHeadTest, OnlyHttp11MayBeUpgraded) {
-  EXPECT_TRUE(parse(get("Upgrade: a\r\n")).may_upgrade);
-  EXPECT_FALSE(parse("GET / HTTP/1.0\r\nHost: x\r\nUpgrade: a\r\n\r\n").may_upgrade);
+TEST(HttpHeadTest, AHeadTellsItsVersion) {
+  EXPECT_TRUE(parse(get("Upgrade: a\r\n")).is_http11);
+  EXPECT_FALSE(parse("GET / HTTP/1.0\r\nHost: x\r\nUpgrade: a\r\n\r\n").is_http11);
 }
 
 TEST(HttpHeadTest, OtherVersionsAre505) {

@@ -9,7 +9,8 @@ local http = {}
 local reader = {}
 
 --- The first bytes of a request, with or without what follows. Results, one of
---- * 200, url, method, header, body, is_persistent, what follows the request (nil: nothing);
+--- * 200, url, method, header, body, is_persistent, what follows the request (nil: nothing),
+---   whether it is of HTTP/1.1;
 --- * 400, 413, 501 or 505, and the reason;
 --- * nil, a reader that wants more, and what of the request is not whole: "head", "body", or "continue" for
 ---   a body before which the client waits for a 100.
@@ -23,6 +24,7 @@ local reader = {}
 ---@return string? body
 ---@return boolean? is_persistent the connection can carry another request
 ---@return string? rest
+---@return boolean? is_http11
 function http.request(bytes, body_bytes_max, head_bytes_max) end
 
 --- What came next; results as those of http.request(). Raises when the request is whole already.

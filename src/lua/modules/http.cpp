@@ -136,7 +136,7 @@ void push_rest(lua_State* L, std::string_view input, size_t consumed) {
   }
 }
 
-// -> 200, url, method, header, body, is_persistent, rest
+// -> 200, url, method, header, body, is_persistent, rest, whether it is of HTTP/1.1
 int push_request(lua_State* L, const codec::HttpRequest& request, std::string_view input) {
   lua_pushinteger(L, 200);
   push_text(L, request.head.target);
@@ -146,14 +146,15 @@ int push_request(lua_State* L, const codec::HttpRequest& request, std::string_vi
     push_text(L, request.head.authority);
     lua_setfield(L, -2, "host");
   }
-  if (!request.head.may_upgrade) {
+  if (!request.head.is_http11) {
     lua_pushnil(L);
     lua_setfield(L, -2, "upgrade");
   }
   push_text(L, request.body);
   lua_pushboolean(L, request.head.is_persistent);
   push_rest(L, input, request.size);
-  return 7;
+  lua_pushboolean(L, request.head.is_http11);
+  return 8;
 }
 
 // Feeds the reader that lies at `index`. -> what push_request() pushes; status, reason; or nil,

@@ -40,9 +40,9 @@ TEST(HttpModuleTest, ARequestGivesItsParts) {
   EXPECT_EQ(
       show(
           R"(http.request("POST /a?b HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nx-a:2\r\nX-A: 3\r\nContent-Length: 2\r\n\r\nhi", 9, 999))"),
-      "200 /a?b POST {content-length=2,host=x,x-a=1+2+3} hi true nil");
+      "200 /a?b POST {content-length=2,host=x,x-a=1+2+3} hi true nil true");
   EXPECT_EQ(show(R"(http.request("GET / HTTP/1.0\r\n\r\nGET /b", 9, 999))"),
-            "200 / GET {}  false GET /b");
+            "200 / GET {}  false GET /b false");
 }
 
 TEST(HttpModuleTest, ARequestThatIsRefusedGivesCodeAndReason) {
@@ -55,9 +55,9 @@ TEST(HttpModuleTest, ARequestThatIsRefusedGivesCodeAndReason) {
 
 TEST(HttpModuleTest, WhatARequestCannotMeanIsNotSeen) {
   EXPECT_EQ(show(R"(http.request("GET http://a:1/x HTTP/1.1\r\nHost: b\r\n\r\n", 9, 999))"),
-            "200 http://a:1/x GET {host=a:1}  true nil");
+            "200 http://a:1/x GET {host=a:1}  true nil true");
   EXPECT_EQ(show(R"(http.request("GET http://a/ HTTP/1.0\r\nUpgrade: websocket\r\n\r\n", 9, 999))"),
-            "200 http://a/ GET {host=a}  false nil");
+            "200 http://a/ GET {host=a}  false nil false");
 }
 
 TEST(HttpModuleTest, ARequestInPiecesGivesAReader) {
@@ -72,7 +72,7 @@ TEST(HttpModuleTest, ARequestInPiecesGivesAReader) {
       if results[1] then return table.concat(phases, " ") .. ": " .. show(table.unpack(results, 1, results.n)) end
     end)"),
             "head continue body: 200 / POST {content-length=5,expect=100-continue,host=x} hello "
-            "true GET");
+            "true GET true");
 }
 
 TEST(HttpModuleTest, NobodyWaitsForAContinueWhoHasSentABody) {

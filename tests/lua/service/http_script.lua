@@ -179,6 +179,23 @@ local function test_responses()
     check.equal(write(200, function() return table.remove(parts, 1) end),
       "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\nc\r\nsecond chunk\r\n0\r\n\r\n")
   end)
+  test("a client of HTTP/1.0 gets no chunks, but the pieces and the end of the connection", function()
+    local written, requests = "", { "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n", "GET /2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" }
+    local function write(text) written = written .. text end
+    local function read() return table.remove(requests, 1) end
+    local function answer()
+      local pieces = { "a", "", "bc" }
+      written = ""
+      check.equal(httpd.read_request(read, 9, write), 200)
+      check.equal(httpd.write_response(write, 200, function() return table.remove(pieces, 1) end,
+        { Connection = "keep-alive", ["content-length"] = 3 }), true)
+      return written
+    end
+    check.matches(answer(), "\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n$")
+    check.equal(answer(), "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc")
+    requests[1] = "GET /3 HTTP/1.0\r\n\r\n"
+    check.equal(httpd.read_request(read, 9, write), nil)
+  end)
   test("a large body is written whole behind its header", function()
     local body = string.rep("0123456789", 10000)
     check.equal(write(200, body, { ["Content-Length"] = 5 }) ==
