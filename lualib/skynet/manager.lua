@@ -17,10 +17,13 @@ end
 local function handle_of(service)
 	if type(service) == "number" then
 		return service
+	elseif type(service) ~= "string" then
+		return nil  -- KILL refuses it
 	elseif service:sub(1, 1) == "." then
 		return skynet.localname(service)
 	end
-	return tonumber(service:match "^:(%x+)$" or "", 16)
+	local digits = service:match "^:(%x+)$"
+	return digits and #digits <= 8 and tonumber(digits, 16) or nil
 end
 
 --- Ends a service of this node; nobody is asked.

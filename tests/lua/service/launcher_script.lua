@@ -257,6 +257,8 @@ skynet.start(function()
     manager.kill(skynet.address(handle))
     check.equal(launcher("LIST")[skynet.address(handle)], nil)
     handle = skynet.newservice "echo"
+    manager.kill((":1%08x"):format(handle))  -- too many digits: nobody
+    check.equal(skynet.call(handle, "lua", "echo", "x"), "x")
     manager.name(".to_be_killed", handle)
     manager.kill ".to_be_killed"
     check.equal(launcher("LIST")[skynet.address(handle)], nil)
