@@ -128,7 +128,7 @@ skynet.start(function()
   test("a command that is sent from node to node for ever is given up", function()
     local port, stop = fake_cluster(function(port) return ("-MOVED 1 127.0.0.1:%d\r\n"):format(port) end)
     local db = cluster.new { host = HOST, port = port }
-    raises("redis cluster: GET went from node to node 16 times", db.get, db, "a")
+    raises("redis cluster: GET is given up after 16 tries, the last ended with MOVED 1 ", db.get, db, "a")
     db:disconnect()
     stop()
   end)
@@ -151,6 +151,14 @@ skynet.start(function()
     end)
     local db = cluster.new { host = HOST, port = port }
     equal({ db:get "a", count }, { "done", 3 })
+    db:disconnect()
+    stop()
+  end)
+
+  test("a cluster that stays down is what a command says that is given up", function()
+    local port, stop = fake_cluster(function() return "-CLUSTERDOWN The cluster is down\r\n" end)
+    local db = cluster.new { host = HOST, port = port }
+    raises("the last ended with CLUSTERDOWN The cluster is down", db.get, db, "a")
     db:disconnect()
     stop()
   end)

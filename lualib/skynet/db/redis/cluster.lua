@@ -320,8 +320,8 @@ local function choose(self, slot, goal)
   return goal and reach(self, goal) or self:get_connection_by_slot(slot)
 end
 
----Tries once. Returns whether that is the end, and the reply; or false, the next node, and whether it has to
----be told that it is ASKed.
+---Tries once. Returns whether that is the end, and the reply; or false, the next node, whether it has to be told
+---that it is ASKed, and why this was not the end.
 local function try(self, slot, goal, is_asking, name, arguments)
   if self.__is_stale then self:initialize_slots_cache() end
   local is_there, db = pcall(choose, self, slot, goal)
@@ -329,7 +329,7 @@ local function try(self, slot, goal, is_asking, name, arguments)
     if goal == "any" then error(db, 0) end
     self.__is_stale = true
     skynet.sleep(BUSY_CS)
-    return false, "any"
+    return false, "any", false, db
   end
   local host = db[1].__host
   local ok, reply = pcall(send, db, is_asking, name, arguments)
@@ -346,11 +346,11 @@ local function try(self, slot, goal, is_asking, name, arguments)
       self.slots[moved] = node
       self.__is_stale = true
     end
-    return false, node, asks
+    return false, node, asks, failure
   elseif is_kind(failure, "CLUSTERDOWN") or is_kind(failure, "TRYAGAIN") or is_kind(failure, "LOADING") then
     skynet.sleep(BUSY_CS)
     self.__is_stale = not is_kind(failure, "TRYAGAIN") or self.__is_stale
-    return false, goal, is_asking
+    return false, goal, is_asking, failure
   end
   if type(failure) ~= "string" then self.__is_stale = true end -- the connection broke
   error(failure, 0)
@@ -368,13 +368,13 @@ function cluster:call(name, ...)
   end
   name = name:upper()
   local slot = slot_of(self, name, arguments)
-  local goal, is_asking
+  local goal, is_asking, why
   for _ = 1, HOPS_MAX do
-    local is_done, reply, asks = try(self, slot, goal, is_asking, name, arguments)
+    local is_done, reply, asks, failure = try(self, slot, goal, is_asking, name, arguments)
     if is_done then return reply end
-    goal, is_asking = reply, asks
+    goal, is_asking, why = reply, asks, failure
   end
-  error(("redis cluster: %s went from node to node %d times"):format(name, HOPS_MAX), 0)
+  error(("redis cluster: %s is given up after %d tries, the last ended with %s"):format(name, HOPS_MAX, tostring(why)), 0)
 end
 
 ---A pipeline goes to one node.
