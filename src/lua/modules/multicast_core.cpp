@@ -74,8 +74,11 @@ bool take_copy(uint64_t id, PointedBytes& copy) noexcept {
 
 // --- what may raise: no local has a destructor
 
+// A service that ends while it reads closes nothing any more.
 int end_open(lua_State* L) {
-  *static_cast<OpenPackages*>(luaL_checkudata(L, 1, kOpenType)) = OpenPackages{};
+  OpenPackages ended;
+  std::swap(ended, *static_cast<OpenPackages*>(luaL_checkudata(L, 1, kOpenType)));
+  for (const auto& [id, bytes] : ended.packages) actor::packages().close(id);
   return 0;
 }
 

@@ -110,6 +110,19 @@ TEST_F(MulticastCoreTest, BytesStayWhileTheyAreOpenWhateverOthersClose) {
   EXPECT_THAT(run("mc.close(package_of_another)"), HasSubstr("no package"));
 }
 
+TEST_F(MulticastCoreTest, AReaderThatEndsClosesWhatItHasOpen) {
+  const std::string letter =
+      run("local letter package, letter = mc.bind(mc.pack(block 'x'), 2) return letter");
+  {
+    Script reader;
+    lua_pushlstring(reader.state(), letter.data(), letter.size());
+    lua_setglobal(reader.state(), "letter");
+    EXPECT_EQ(reader.run("require('skynet.multicast.core').unpack(letter) return 'open'"), "open");
+  }
+  EXPECT_EQ(run("mc.close(package) return 'the other reader'"), "the other reader");
+  EXPECT_THAT(run("mc.close(package)"), HasSubstr("no package"));
+}
+
 TEST_F(MulticastCoreTest, WhatNobodyPackedIsRefused) {
   EXPECT_THAT(run("unpack(('x'):rep(8))"), HasSubstr("no package"));
   EXPECT_THAT(run("mc.unpack('x')"), HasSubstr("Invalid multicast package size 1"));
