@@ -169,6 +169,7 @@ class System final : private Runner {
   bool cancel(uint32_t handle, int session) noexcept { return timers_.cancel({handle, session}); }
   // Centiseconds since start plus the sub-second part of the wall clock at start.
   uint64_t now() const noexcept { return static_cast<uint64_t>(centiseconds(clock_.now())); }
+  base::Nanos epoch() const noexcept { return epoch_; }  // of now(), on the node's clock
   uint32_t starttime() const noexcept { return starttime_; }
 
   // Environment. Values stay valid for ever; a key can be set once.

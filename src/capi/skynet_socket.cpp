@@ -190,8 +190,8 @@ const char* skynet_socket_udp_address(skynet_socket_message* message, int* addre
 socket_info* skynet_socket_info(void) {
   Node* node = current_node();
   if (node == nullptr) return nullptr;
-  const int64_t now_ms = skyloom::base::to_millis(node->clock().now());
-  const int64_t epoch_ms = now_ms - static_cast<int64_t>(node->system().now()) * 10;
+  // Rounded up: no time that is told is later than skynet_now().
+  const int64_t epoch_ms = skyloom::base::to_millis(node->system().epoch()) + 1;
   return skyloom::capi::make_socket_info(node->network().info(), epoch_ms);
 }
 
