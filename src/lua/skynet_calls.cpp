@@ -77,9 +77,11 @@ int dispatch(lua_State* L) {
 int refuse_unknown(lua_State* L, bool is_request) {
   const int session = static_cast<int>(luaL_checkinteger(L, 1));
   const auto source = static_cast<uint32_t>(luaL_checkinteger(L, 2));
-  const auto size = static_cast<size_t>(luaL_checkinteger(L, 4));
+  const lua_Integer size = luaL_checkinteger(L, 4);
+  luaL_argcheck(L, size >= 0 && size <= readable_bytes_max(L, 3), 4, "invalid size");
   const char* const protocol = is_request ? luaL_tolstring(L, 5, nullptr) : nullptr;
-  Scheduler::of(L).refuse_unknown(L, protocol, session, source, lua_touserdata(L, 3), size);
+  Scheduler::of(L).refuse_unknown(L, protocol, session, source, lua_touserdata(L, 3),
+                                  static_cast<size_t>(size));
   return 0;
 }
 

@@ -470,6 +470,7 @@ local function environment()
     equal(answers, { 12345, skynet.self(), "late" })
     raises("Unknown session : 7 from 1f", usual, 7, 0x1f, nil, 0, "mine")
     raises("Unknown session : 8 from 1f", usual_answer, 8, 0x1f, nil, 0)
+    for _, size in ipairs { -1, 1 } do raises("invalid size", usual, 7, 0x1f, nil, size, "mine") end
     skynet.dispatch_unknown_request(usual)
     skynet.dispatch_unknown_response(usual_answer)
     equal(skynet.dispatch_unknown_request(usual), usual)
