@@ -48,6 +48,14 @@ function check.wait_until(condition)
   error("not so after a minute", 2)
 end
 
+--- Whether the node has a socket of this number, in whatever state.
+function check.has_socket(id)
+  for _, one in ipairs(require("skynet.socket").netstat()) do
+    if one.id == id then return true end
+  end
+  return false
+end
+
 --- Calls f meanwhile: a function that waits for what pcall(f, ...) gave, packed.
 function check.in_background(f, ...)
   local token = {}

@@ -24,13 +24,6 @@ local function sockets_of_the_dead()
   return count
 end
 
-local function is_open(id)
-  for _, one in ipairs(socket.netstat()) do
-    if one.id == id then return true end
-  end
-  return false
-end
-
 skynet.start(function()
   skynet.fork(function()
     local callee = skynet.newservice "foreign_callee"
@@ -106,7 +99,7 @@ skynet.start(function()
       check.equal(answer, "ping!" .. skynet.getenv "free_port")
       driver.close(server)
       driver.close(client)
-      check.wait_until(function() return not is_open(server) end)  -- the port is taken again below
+      check.wait_until(function() return not check.has_socket(server) end)  -- the port is taken again below
     end)
     test("a name is looked up by a request of the library that is loaded", function()
       check.equal(socket.resolve "127.0.0.1", { "127.0.0.1" })

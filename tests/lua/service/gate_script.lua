@@ -388,21 +388,15 @@ local function test_ends()
     local gate, port = local_gate()
     local client, fd = client_of(port)
     skynet.call(gate, "lua", "accept", fd)
-    local function is_there()
-      for _, info in ipairs(socket.netstat()) do
-        if info.id == fd then return true end
-      end
-      return false
-    end
     socket.close(client)
     expect("close", fd)
-    equal(is_there(), true)
+    equal(check.has_socket(fd), true)
     skynet.call(gate, "lua", "kick", fd)
     for _ = 1, 6000 do
-      if not is_there() then break end
+      if not check.has_socket(fd) then break end
       skynet.sleep(1)
     end
-    equal(is_there(), false)
+    equal(check.has_socket(fd), false)
     end_gate(gate)
   end)
 

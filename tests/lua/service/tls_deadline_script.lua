@@ -41,12 +41,7 @@ local function test_deadlines()
     check.equal(type(socket.readall(noisy)), "string") -- to the end
     socket.close(noisy)
     socket.close(listener)
-    check.wait_until(function()
-      for _, one in ipairs(socket.netstat()) do
-        if one.id == accepted then return false end
-      end
-      return true
-    end)
+    check.wait_until(function() return not check.has_socket(accepted) end)
   end)
 end
 
