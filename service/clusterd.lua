@@ -5,7 +5,7 @@
 local skynet = require "skynet"
 require "skynet.manager"
 local core = require "skynet.cluster.core"
-local add_waiter = require "skyloom.waiters"
+local add_waiter = require("skyloom.waiters").add
 
 local config_name = skynet.getenv "cluster"
 local node_name = core.nodename()

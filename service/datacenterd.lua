@@ -1,6 +1,7 @@
 -- `DATACENTER`: a tree of values for all services. A path is a list of keys; a table is a branch.
 
 local skynet = require "skynet"
+local forget_dead = require("skyloom.waiters").forget_dead
 
 local LOOK_AT_MIN = 64
 
@@ -57,16 +58,13 @@ local function wake(path, depth)
 end
 
 --- Who was killed while it waited is forgotten, each time that there are twice as many as at the last look.
-local function forget_dead()
+local function look_for_dead()
   if waiter_count < look_at then return end
   waiter_count = 0
   for key, list in pairs(waiters) do
-    local left = {}
-    for _, waiter in ipairs(list) do
-      if waiter.response "TEST" then left[#left + 1] = waiter end
-    end
-    waiter_count = waiter_count + #left
-    waiters[key] = next(left) and left or nil
+    local count = forget_dead(list)
+    waiter_count = waiter_count + count
+    if count == 0 then waiters[key] = nil end
   end
   look_at = math.max(LOOK_AT_MIN, 2 * waiter_count)
 end
@@ -102,7 +100,7 @@ function command.WAIT(...)
   check_path(path, path.n)
   local value = value_at(path, path.n)
   if value ~= nil then return skynet.retpack(value) end
-  forget_dead()
+  look_for_dead()
   local list = waiters[path[1]] or {}
   waiters[path[1]] = list
   waiter_count = waiter_count + 1

@@ -3,7 +3,7 @@
 local skynet = require "skynet"
 local host = require "skynet.sharedata.corelib".host
 local is_alive = require "skyloom.scheduler".is_alive
-local add_waiter = require "skyloom.waiters"
+local add_waiter = require("skyloom.waiters").add
 
 local COLLECT_CS, COLLECT_SOON_CS = 60000, 6000
 

@@ -13,7 +13,7 @@ local address
 local function run_service()
   local skynet = require "skynet"
   local sharedata = require "skynet.sharedata.core"
-  local add_waiter = require "skyloom.waiters"
+  local add_waiter = require("skyloom.waiters").add
   local sheets = {}  -- name -> {number = newest version, waiting = those who want a newer one}
   local command = {}
   local LATER = {}   -- what a command returns that answers later
