@@ -2,8 +2,10 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/memory.hpp"
 #include "net/resolver.hpp"
@@ -24,33 +26,39 @@ struct Lookup {
   std::function<void(Result<Addresses>)> done;
 };
 
+using Threads = std::list<std::thread>;
+
 // Shared with the threads, because getaddrinfo cannot be interrupted: a thread that hangs in it
 // when the resolver goes must find its queue still there (docs/adr/0009).
 struct Queue {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<Lookup> waiting;
-  size_t busy = 0;
-  size_t threads = 0;
+  Threads idle;
+  Threads busy;
+  std::thread leaving;  // joined by the next one that leaves, or by close()
   bool closed = false;
 
-  bool wants_thread() const { return !waiting.empty() && busy == threads && threads < kThreadsMax; }
+  size_t threads() const { return idle.size() + busy.size(); }
+  bool wants_thread() const { return !waiting.empty() && idle.empty() && threads() < kThreadsMax; }
 };
 
-void serve(const std::shared_ptr<Queue>& queue);  // ADR 0009
+void serve(const std::shared_ptr<Queue>& queue, Threads::iterator self);  // ADR 0009
 
 // With the mutex held. False: the system has no more threads, or memory, for us.
 bool add_thread(const std::shared_ptr<Queue>& queue) noexcept {  // ADR 0009
+  Threads one;
   try {
-    std::thread(serve, queue).detach();  // see Queue
+    one.emplace_front();
+    one.front() = std::thread(serve, queue, one.begin());
   } catch (const std::exception&) {
     return false;
   }
-  ++queue->threads;
+  queue->idle.splice(queue->idle.end(), one);
   return true;
 }
 
-void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
+void serve(const std::shared_ptr<Queue>& queue, Threads::iterator self) {  // ADR 0009
   os::stop_preempting();  // an answer in a second or two is in time; a packet's is not
   std::unique_lock lock(queue->mutex);
   for (;;) {
@@ -58,18 +66,21 @@ void serve(const std::shared_ptr<Queue>& queue) {  // ADR 0009
     if (queue->closed) return;
     Lookup lookup = std::move(queue->waiting.front());
     queue->waiting.pop_front();
-    ++queue->busy;
+    queue->busy.splice(queue->busy.end(), queue->idle, self);
     // The next thread is started here: a hundred new names cost whoever asks for them one.
     if (queue->wants_thread()) (void)add_thread(queue);
     lock.unlock();
     Result<Addresses> found = Error::from_errno(ENOMEM);
     (void)base::try_allocate([&] { found = os::lookup(lookup.host); });
     lock.lock();
-    --queue->busy;
     if (queue->closed) return;  // nobody is left who could be told
+    queue->idle.splice(queue->idle.end(), queue->busy, self);
     lookup.done(std::move(found));
-    if (queue->waiting.empty() && queue->threads > kThreadsKept) {
-      --queue->threads;
+    if (queue->waiting.empty() && queue->threads() > kThreadsKept) {
+      std::thread before = std::exchange(queue->leaving, std::move(*self));
+      queue->idle.erase(self);
+      lock.unlock();
+      if (before.joinable()) before.join();
       return;
     }
   }
@@ -81,22 +92,31 @@ class SystemResolver final : public Resolver {
 
   ~SystemResolver() override { close(); }
 
+  // Joins what does not hang: what ends beside the process may still hold the C library's memory.
   void close() noexcept override {
-    const std::lock_guard lock(queue_->mutex);  // answers are given under it
-    queue_->closed = true;
-    queue_->waiting.clear();
-    queue_->changed.notify_all();
+    Threads ending;
+    {
+      const std::lock_guard lock(queue_->mutex);  // answers are given under it
+      queue_->closed = true;
+      queue_->waiting.clear();
+      queue_->changed.notify_all();
+      for (std::thread& thread : queue_->busy) thread.detach();
+      queue_->busy.clear();
+      ending.swap(queue_->idle);
+    }
+    for (std::thread& thread : ending) thread.join();
+    if (queue_->leaving.joinable()) queue_->leaving.join();
   }
 
   void resolve(std::string host, std::function<void(Result<Addresses>)> done) override {
     std::unique_lock lock(queue_->mutex);
-    if (lookups_max_ != 0 && queue_->waiting.size() + queue_->busy >= lookups_max_) {
+    if (lookups_max_ != 0 && queue_->waiting.size() + queue_->busy.size() >= lookups_max_) {
       lock.unlock();
       done(Error::of(Errc::kDnsQueueFull));
       return;
     }
     queue_->waiting.push_back({std::move(host), std::move(done)});
-    if (queue_->wants_thread() && !add_thread(queue_) && queue_->threads == 0) {
+    if (queue_->wants_thread() && !add_thread(queue_) && queue_->threads() == 0) {
       Lookup lookup = std::move(queue_->waiting.back());
       queue_->waiting.pop_back();
       lock.unlock();
