@@ -14,7 +14,8 @@ import tempfile
 import unittest
 
 from probes import CLOSE, CONNECT, ERROR, MIB, WARNING, Message, ProbedNode, ProbeTest, connect, listen, open_peers
-from node import BUILD, DEADLINE, SANITIZE, command, config_text, is_asleep, receive_all, run_skyloom, wait_until
+from node import (BUILD, DEADLINE, SANITIZE, command, config_text, free_port, is_asleep, receive_all, run_skyloom,
+                  wait_until)
 
 TEXT, RESPONSE, CLIENT, SYSTEM, FAILURE = 0, 1, 3, 4, 7
 
@@ -404,7 +405,7 @@ class OwnNodes(unittest.TestCase):
     def test_D_41_SIGTERM_flushes_what_was_accepted_and_ends_with_0(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             node = self.probed()
-            listener, port = node.first.listener()
+            listener, port = node.first.listener(free_port())  # the system would give 0's to another test
             socket_id, peer = node.first.pair()
             self.assertEqual(node.first.do("send", socket_id, f"*{16 * MIB}"), 0)
             node.node.signal(number)

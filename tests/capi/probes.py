@@ -106,8 +106,8 @@ class Probe:
         return sockets
 
     # What many tests begin with.
-    def listener(self):
-        socket_id = self.do("listen", "127.0.0.1", 0, 64)
+    def listener(self, port=0):
+        socket_id = self.do("listen", "127.0.0.1", port, 64)
         port = self.expect(CONNECT, socket_id, text="127.0.0.1").ud
         self.do("start", socket_id)
         self.expect(CONNECT, socket_id, 0, "start")

@@ -453,7 +453,7 @@ class Rules:
             peer.close()
 
     def test_D_18_sockets_of_a_dead_service_are_closed_and_its_listeners_at_once(self):
-        _, port = self.b.listener()
+        _, port = self.b.listener(free_port())  # the system would give 0's to another test at once
         socket_id, peer = self.b.pair()
         self.assertEqual(self.a.command("KILL", f":{self.b.handle:x}"), "(null)")
         self.assertEqual(receive_all(peer), b"")

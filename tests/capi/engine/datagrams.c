@@ -198,7 +198,7 @@ TEST(S_21_close_and_shutdown_of_a_datagram_socket_give_CLOSE) {
 TEST(S_22_what_became_of_an_earlier_datagram_is_no_end_of_the_socket) {
   int port = 0;
   const int peer = peer_socket("127.0.0.1", &port);
-  const int id = socket_server_udp_dial(server, OWNER, "127.0.0.1", unused_port(SOCK_DGRAM));
+  const int id = socket_server_udp_dial(server, OWNER, "127.0.0.1", unused_udp_port());
   for (int round = 0; round < 20; ++round) { /* each is answered with "port unreachable" */
     CHECK_EQ(send_text(id, "to nobody"), 0);
     EXPECT_QUIET();
@@ -249,7 +249,7 @@ TEST(socket_server_udp_by_a_name_receives_and_by_a_wrong_name_gives_one_ERROR) {
   int port = 0;
   const char* const ip = first_address("localhost");
   const int peer = peer_socket(ip, &port);
-  const int spare = unused_port(SOCK_DGRAM);
+  const int spare = unused_udp_port();
   const int id = socket_server_udp(server, OWNER, "localhost", spare);
   CHECK(id > 0);
   socket_server_start(server, OWNER, id); /* its answer says that the name was found */
@@ -267,8 +267,8 @@ TEST(socket_server_udp_listen_refuses_port_0_and_takes_any_other) {
   CHECK_EQ(socket_server_udp_listen(server, OWNER, NULL, 0), -1);
   CHECK_EQ(socket_server_udp_listen(server, OWNER, "127.0.0.1", -5), -1);
   CHECK_EQ(socket_server_udp_listen(server, OWNER, "127.0.0.1", 70000), -1);
-  CHECK(socket_server_udp_listen(server, OWNER, "127.0.0.1", unused_port(SOCK_DGRAM)) > 0);
-  CHECK(socket_server_udp_listen(server, OWNER, NULL, unused_port(SOCK_DGRAM)) > 0);
+  CHECK(socket_server_udp_listen(server, OWNER, "127.0.0.1", unused_udp_port()) > 0);
+  CHECK(socket_server_udp_listen(server, OWNER, NULL, unused_udp_port()) > 0);
   EXPECT_QUIET();
 }
 
@@ -360,7 +360,7 @@ TEST(socket_server_udp_send_is_refused_by_a_TCP_socket_and_an_unknown_id) {
 TEST(socket_server_udp_send_takes_an_empty_datagram_and_one_is_received) {
   int port = 0;
   const int peer = peer_socket("127.0.0.1", &port);
-  const int spare = unused_port(SOCK_DGRAM);
+  const int spare = unused_udp_port();
   const int id = socket_server_udp_listen(server, OWNER, "127.0.0.1", spare);
   char address[19], text[64];
   address_bytes(address, "127.0.0.1", port);
@@ -374,7 +374,7 @@ TEST(socket_server_udp_send_takes_an_empty_datagram_and_one_is_received) {
 TEST(the_largest_datagram_arrives_whole) {
   int port = 0;
   const int peer = peer_socket("127.0.0.1", &port);
-  const int spare = unused_port(SOCK_DGRAM);
+  const int spare = unused_udp_port();
   const int id = socket_server_udp_listen(server, OWNER, "127.0.0.1", spare);
   const size_t size = 65507; /* what IPv4 leaves of 65,535 */
   const int room = 1 << 20;

@@ -238,7 +238,7 @@ TEST(D_22_commands_never_wait_for_the_poll_loop) {
 /* --- D-23 --- */
 
 TEST(D_23_each_way_to_end_has_exactly_one_terminal_event) {
-  const int refused = socket_server_connect(server, OWNER, "127.0.0.1", unused_port(SOCK_STREAM));
+  const int refused = socket_server_connect(server, OWNER, "127.0.0.1", refusing_port());
   EXPECT_EVENT(SOCKET_ERR, refused, OWNER, 0, NULL);
   const int no_name = socket_server_udp(server, OWNER, "no-such-host.invalid", 9);
   EXPECT_EVENT(SOCKET_ERR, no_name, OWNER, 0, NULL);
@@ -288,7 +288,7 @@ TEST(D_25_a_socket_with_much_input_does_not_starve_another) {
 TEST(D_25_a_flood_of_datagrams_does_not_starve_a_connection) {
   int peer = 0;
   const int id = open_pair(OTHER_OWNER, &peer);
-  const int port = unused_port(SOCK_DGRAM);
+  const int port = unused_udp_port();
   const int flooded = socket_server_udp_listen(server, OWNER, "127.0.0.1", port);
   EXPECT_QUIET();
   const int sender = socket_server_udp_dial(server, OWNER, "127.0.0.1", port);
@@ -344,7 +344,7 @@ TEST(D_28_the_ERROR_of_a_write_names_its_errno) {
 }
 
 TEST(S_22_a_fatal_receive_error_gives_one_ERROR_and_frees_the_id) {
-  const int port = unused_port(SOCK_DGRAM);
+  const int port = unused_udp_port();
   const int id = socket_server_udp_listen(server, OWNER, "127.0.0.1", port);
   const int sender = socket_server_udp_dial(server, OWNER, "127.0.0.1", port);
   EXPECT_QUIET();
@@ -358,7 +358,7 @@ TEST(S_22_a_fatal_receive_error_gives_one_ERROR_and_frees_the_id) {
 
 TEST(S_22_receive_errors_that_pass_do_not_end_a_datagram_socket) {
   const int codes[] = {ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENOMEM, EINTR, EAGAIN};
-  const int port = unused_port(SOCK_DGRAM);
+  const int port = unused_udp_port();
   const int id = socket_server_udp_listen(server, OWNER, "127.0.0.1", port);
   const int sender = socket_server_udp_dial(server, OWNER, "127.0.0.1", port);
   EXPECT_QUIET();

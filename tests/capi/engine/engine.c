@@ -318,9 +318,15 @@ int peer_listen(int* port) {
   return fd;
 }
 
-int unused_port(int type) {
+int refusing_port(void) {
   int port = 0;
-  close(bound(type, &port));
+  (void)bound(SOCK_STREAM, &port); /* kept: another test's listener may get it otherwise */
+  return port;
+}
+
+int unused_udp_port(void) {
+  int port = 0;
+  close(bound(SOCK_DGRAM, &port));
   return port;
 }
 

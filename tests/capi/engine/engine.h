@@ -109,7 +109,8 @@ void install_objects(void);
 int peer_connect(int port);
 int peer_connect_to(const char* ip, int port);
 int peer_listen(int* port); /* 127.0.0.1 */
-int unused_port(int type);  /* of 127.0.0.1; nobody listens there */
+int refusing_port(void);    /* of 127.0.0.1; nobody can listen there until the test ends */
+int unused_udp_port(void);  /* of 127.0.0.1 */
 int peer_accept(int listener);
 void peer_write(int fd, const char* text);
 void peer_read_exactly(int fd, char* into, size_t size);

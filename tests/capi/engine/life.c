@@ -296,7 +296,7 @@ TEST(S_09_a_paused_listener_accepts_nobody_until_it_is_resumed) {
 }
 
 TEST(S_09_a_paused_datagram_socket_receives_later) {
-  const int id = socket_server_udp_listen(server, OWNER, "127.0.0.1", unused_port(SOCK_DGRAM));
+  const int id = socket_server_udp_listen(server, OWNER, "127.0.0.1", unused_udp_port());
   socket_server_pause(server, OWNER, id);
   EXPECT_QUIET();
   EXPECT_QUIET();

@@ -33,8 +33,8 @@ TEST(D_11_a_hanging_lookup_delays_no_other_socket_and_no_other_name) {
 
 TEST(D_11_lookups_for_listen_and_datagrams_hang_without_harm_too) {
   const int listener = socket_server_listen(server, OWNER, "hang.test", 0, 4);
-  const int bound = socket_server_udp(server, OWNER, "hang.test", unused_port(SOCK_DGRAM));
-  const int dialed = socket_server_udp_dial(server, OWNER, "hang.test", unused_port(SOCK_DGRAM));
+  const int bound = socket_server_udp(server, OWNER, "hang.test", unused_udp_port());
+  const int dialed = socket_server_udp_dial(server, OWNER, "hang.test", unused_udp_port());
   const int plain = socket_server_udp(server, OWNER, NULL, 0);
   CHECK(listener > 0 && bound > 0 && dialed > 0 && plain > 0);
   CHECK_EQ(socket_server_udp_connect(server, plain, "hang.test", 9), 0);
@@ -70,7 +70,7 @@ TEST(D_12_connect_goes_on_to_the_next_address_when_one_refuses) {
 }
 
 TEST(D_12_the_ERROR_of_a_connect_is_that_of_the_last_address) {
-  const int id = socket_server_connect(server, OWNER, "two.test", unused_port(SOCK_STREAM));
+  const int id = socket_server_connect(server, OWNER, "two.test", refusing_port());
   EXPECT_EVENT(SOCKET_ERR, id, OWNER, 0, strerror(ECONNREFUSED));
   EXPECT_QUIET();
 }
@@ -116,7 +116,7 @@ TEST(D_16_close_while_connecting_with_output_waits_for_the_connection_and_delive
 TEST(D_16_close_while_connecting_with_output_ends_in_one_ERROR_when_the_connect_fails) {
   struct object object = {"object", 6, 0, 0, 0};
   install_objects();
-  const int id = socket_server_connect(server, OWNER, "hang.test", unused_port(SOCK_STREAM));
+  const int id = socket_server_connect(server, OWNER, "hang.test", refusing_port());
   CHECK_EQ(send_kind(id, SOCKET_BUFFER_OBJECT, &object, 0), 0);
   socket_server_close(server, OWNER, id);
   EXPECT_QUIET();

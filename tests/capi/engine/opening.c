@@ -220,7 +220,7 @@ TEST(socket_server_connect_is_answered_with_the_peers_ip_and_no_port) {
 }
 
 TEST(socket_server_connect_that_is_refused_gives_one_ERROR_and_frees_the_id) {
-  const int id = socket_server_connect(server, OWNER, "127.0.0.1", unused_port(SOCK_STREAM));
+  const int id = socket_server_connect(server, OWNER, "127.0.0.1", refusing_port());
   CHECK(id > 0);
   EXPECT_EVENT(SOCKET_ERR, id, OWNER, 0, strerror(ECONNREFUSED));
   EXPECT_QUIET();

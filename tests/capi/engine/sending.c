@@ -459,7 +459,7 @@ TEST(S_23_a_queued_object_is_freed_once_by_release) {
 TEST(S_23_an_object_queued_before_the_connect_fails_is_freed_once) {
   struct object object = {"object", 6, 0, 0, 0};
   install_objects();
-  const int id = socket_server_connect(server, OWNER, "127.0.0.1", unused_port(SOCK_STREAM));
+  const int id = socket_server_connect(server, OWNER, "127.0.0.1", refusing_port());
   CHECK(id > 0);
   CHECK_EQ(send_kind(id, SOCKET_BUFFER_OBJECT, &object, 0), 0);
   EXPECT_EVENT(SOCKET_ERR, id, OWNER, 0, strerror(ECONNREFUSED));

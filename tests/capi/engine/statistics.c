@@ -128,7 +128,7 @@ TEST(S_24_wbuffer_has_every_accepted_byte_that_the_system_has_not_taken) {
 }
 
 TEST(S_24_a_datagram_socket_counts_bytes_and_times_and_shows_its_destination) {
-  const int port = unused_port(SOCK_DGRAM);
+  const int port = unused_udp_port();
   const int id = socket_server_udp_listen(server, OWNER, "127.0.0.1", port);
   CHECK_TEXT(find_entry(id).name, "");
   CHECK_EQ(socket_server_udp_connect(server, id, "127.0.0.1", port), 0); /* to itself */
