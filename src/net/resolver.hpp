@@ -20,8 +20,8 @@ class Resolver {
   // many lookups under way (kDnsQueueFull). The caller keeps the deadline. Throws std::bad_alloc
   // when it has no memory to note the question; nothing comes then.
   virtual void resolve(std::string host, std::function<void(base::Result<Addresses>)> done) = 0;
-  // No answer comes after this, and none is under way when it returns. Called by the network at its
-  // end; any thread but the one of an answer.
+  // No answer comes after this, and none is under way when it returns; threads that do not hang in
+  // a lookup have ended. Called by the network at its end; any thread but the one of an answer.
   virtual void close() noexcept = 0;
 };
 
