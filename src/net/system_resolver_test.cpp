@@ -81,7 +81,6 @@ TEST(SystemResolver, TakesExactlyAsManyLookupsAsItMayAndRefusesTheNextOneAtOnce)
 TEST(SystemResolver, BeginsAHundredLookupsAlthoughEveryOneOfThemHangs) {
   constexpr size_t kLookups = 100;
   hang();
-  std::unique_lock lock(mutex, std::defer_lock);
   size_t answers = 0;
   auto resolver = make_system_resolver(0);
   for (size_t count = 0; count < kLookups; ++count) {
@@ -92,7 +91,7 @@ TEST(SystemResolver, BeginsAHundredLookupsAlthoughEveryOneOfThemHangs) {
       changed.notify_all();
     });
   }
-  lock.lock();
+  std::unique_lock lock(mutex);
   EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(60), [] { return begun == kLookups; }))
       << begun << " of " << kLookups << " were begun";
   EXPECT_EQ(answers, 0u);

@@ -392,11 +392,7 @@ local function test_ends()
     expect("close", fd)
     equal(check.has_socket(fd), true)
     skynet.call(gate, "lua", "kick", fd)
-    for _ = 1, 6000 do
-      if not check.has_socket(fd) then break end
-      skynet.sleep(1)
-    end
-    equal(check.has_socket(fd), false)
+    check.wait_until(function() return not check.has_socket(fd) end)
     end_gate(gate)
   end)
 
